@@ -1,0 +1,1 @@
+"""Run `.hyrax` bundles: preprocessing and network, proven, without torch."""

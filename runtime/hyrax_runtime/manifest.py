@@ -1,0 +1,163 @@
+"""What a bundle says of itself: the manifest, parsed into values. `schemas/manifest.v1.schema.json` is its public form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from hyrax_runtime.contract import Dim, InputContract
+
+FORMAT_MAJOR = 1
+FORMAT_MINOR = 0
+
+Role = Literal["graph", "to_tensor", "lowered", "fused", "golden", "card", "license", "config", "weights"]
+# The one name (or, for golden, the one folder) under which each role stands in the file, in this order.
+MEMBER_OF_ROLE: dict[Role, str] = {
+    "graph": "model.onnx",
+    "to_tensor": "to_tensor.py",
+    "lowered": "to_tensor.onnx",
+    "fused": "fused.onnx",
+    "golden": "golden/",
+    "card": "card.md",
+    "license": "license.txt",
+    "config": "config.toml",
+    "weights": "weights.bin",
+}
+
+
+@dataclass(frozen=True)
+class Member:
+    """One file inside the bundle; `sha256` is the digest as 32 bytes, `align` that of its first data byte."""
+
+    name: str
+    size: int
+    crc32: int
+    sha256: bytes
+    role: Role
+    align: int
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """A module that the captured text imports, and the distribution that brought it when it was packed."""
+
+    module: str
+    distribution: str | None  # None: the standard library
+    version: str | None
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One place of the tuple that `to_tensor` returns.
+
+    `kind` is `tensor` (rows are there), `none` or `empty` (absent at inference, as a label is). `graph_input` names the
+    graph input that takes it; None where the slot is absent, or was pruned because it changes no output.
+    `shape` begins with "N"; dtype and shape of a `none` slot are "" and ().
+    """
+
+    kind: Literal["tensor", "none", "empty"]
+    dtype: str
+    shape: tuple[Dim, ...]
+    graph_input: str | None
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why `to_tensor` was not lowered: what in which line, and how to write it so that it lowers."""
+
+    text: str
+    line: int | None = None
+    construct: str | None = None
+    hint: str | None = None
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How `to_tensor` travels: as text to replay, lowered into ONNX, or both with the quicker marked."""
+
+    forms: tuple[Literal["replay", "lowered"], ...]
+    preferred: Literal["replay", "lowered"]
+    returns: Literal["array", "tuple"]
+    slots: tuple[Slot, ...]
+    mutates_input: bool
+    requirements: tuple[Requirement, ...]
+    reason: Reason | None = None
+
+
+@dataclass(frozen=True)
+class GraphInput:
+    """One input of model.onnx; `shape` begins with "N"."""
+
+    name: str
+    dtype: str
+    shape: tuple[Dim, ...]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The network: model.onnx."""
+
+    opset: int
+    ir_version: int
+    inputs: tuple[GraphInput, ...]
+
+
+@dataclass(frozen=True)
+class Output:
+    """One output, with the greatest difference from torch that counts as equal.
+
+    `tolerance` = max(16 x `noise_floor`, 8 ulp at `scale`), absolute; 0.0 for integers and bools.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[Dim, ...]
+    tolerance: float
+    noise_floor: float
+    scale: float
+    classes: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class GoldenColumn:
+    """Where one golden column stands: values in one member, and for rows of differing length offsets in another.
+
+    `path` is a field's path for raw input, a graph input's or output's name otherwise. `shape` is that of the whole column,
+    rows first; for `ragged`, `string` and `bytes` it is that of the flat values. `offsets` counts values (int64,
+    rows + 1). `shapes` holds the row shapes of ragged rows of more than one dimension (int64, rows x rank).
+    """
+
+    path: str
+    kind: Literal["array", "ragged", "string", "bytes"]
+    dtype: str
+    shape: tuple[int, ...]
+    values: str
+    offsets: str | None = None
+    shapes: str | None = None
+
+
+@dataclass(frozen=True)
+class Golden:
+    """Raw input, what to_tensor made of it, and every output, for the same rows."""
+
+    rows: int
+    input: tuple[GoldenColumn, ...]
+    tensors: tuple[GoldenColumn, ...]
+    outputs: tuple[GoldenColumn, ...]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The whole manifest. `parity`, `batch_proof`, `provenance` and `metrics` are records for people and programs."""
+
+    name: str
+    members: tuple[Member, ...]
+    contract: InputContract
+    preprocessing: Preprocessing
+    graph: Graph
+    outputs: tuple[Output, ...]
+    golden: Golden
+    parity: dict[str, Any]
+    batch_proof: dict[str, Any]
+    provenance: dict[str, Any]
+    metrics: dict[str, float]
