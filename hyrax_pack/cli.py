@@ -1,0 +1,124 @@
+"""The command line: arguments in, one call into the workflow, errors to exit codes. No logic.
+
+Exit codes: 0 done, 1 a check failed or an input was refused, 2 wrong usage. Results go to stdout, talk to stderr.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hyrax_pack.errors import HyraxError, UsageError
+
+RUNTIME_COMMANDS = {
+    "inspect": "Show everything in a bundle's manifest; runs nothing.",
+    "verify": "Check a bundle's integrity, then prove it on this machine, stage by stage.",
+    "trust": "Show a bundle's code and record your consent to run it.",
+    "unpack": "Write a bundle's members into a folder.",
+    "predict": "Predict from a .npz or Parquet file; write a table.",
+}
+
+app = typer.Typer(
+    help="Train a torch model, prove it, and ship it in one file that runs without torch.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+ConfigFile = Annotated[Path | None, typer.Option("-c", "--config", metavar="FILE", help="A TOML configuration file.")]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting, such as train.epochs=3. Repeatable.")
+]
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the demo's files go.")] = Path("demo"),
+) -> None:
+    """Train, export, verify and predict on real data, printing each step."""
+    from hyrax_pack.demo import run_demo
+
+    run_demo(folder)
+
+
+@app.command()
+def check(
+    target: Annotated[str, typer.Argument(metavar="FILE.py:Class", help="The model class.")],
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+    graph: Annotated[bool, typer.Option("--graph", help="Also export the untrained model through the gate.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the verdict for programs.")] = False,
+) -> None:
+    """Capture and prove to_tensor before a night of training."""
+    from hyrax_pack.workflow import check as check_model
+
+    report = check_model(target, config, overrides or (), graph=graph)
+    print(report.to_json() if as_json else report.to_text())
+    if not report.passed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def train(
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+    resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Go on with this run folder.")] = None,
+) -> None:
+    """Train a model; the run folder's path is the last line on stdout."""
+    from hyrax_pack.config import load_config
+    from hyrax_pack.workflow import train as train_model
+
+    given = None if resume is not None and config is None and not overrides else load_config(config, overrides or ())
+    print(train_model(given, resume=resume).path)
+
+
+@app.command()
+def export(
+    out: Annotated[Path, typer.Argument(metavar="OUT.hyrax", help="The bundle to write.")],
+    run: Annotated[Path | None, typer.Option(metavar="DIR", help="The run folder; the newest by default.")] = None,
+    config: ConfigFile = None,
+    last: Annotated[bool, typer.Option("--last", help="The last epoch's weights instead of the best.")] = False,
+    to_tensor: Annotated[
+        str, typer.Option(metavar="class|run", help="run: use the run's own text although the class has changed.")
+    ] = "class",
+) -> None:
+    """Turn a run into one proven file."""
+    from hyrax_pack.config import load_config
+    from hyrax_pack.run import newest_run
+    from hyrax_pack.workflow import export as export_run
+
+    if to_tensor not in ("class", "run"):
+        raise UsageError(f"--to-tensor {to_tensor}: expected class or run")
+    folder = run if run is not None else newest_run(Path(load_config(config).get("general.results_dir"))).path
+    bundle = export_run(folder, out, weights="last" if last else "best", to_tensor=to_tensor)
+    print(bundle.path)
+
+
+def _add_runtime_commands() -> None:
+    """Give `hyrax-pack` the `hyrax-run` commands, whose arguments hyrax_runtime parses itself."""
+    for name, summary in RUNTIME_COMMANDS.items():
+
+        def forward(context: typer.Context) -> None:
+            from hyrax_runtime.cli import main as run_command
+
+            raise typer.Exit(run_command([str(context.info_name), *context.args]))
+
+        settings: dict[str, Any] = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+        app.command(name, help=summary, context_settings=settings)(forward)
+
+
+_add_runtime_commands()
+
+
+def main() -> None:
+    """Run the command line; the one place where an error becomes an exit code."""
+    try:
+        app()
+    except HyraxError as error:
+        print(f"hyrax-pack: {error}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, UsageError) else 1)
+    except BrokenPipeError:
+        sys.exit(1)
