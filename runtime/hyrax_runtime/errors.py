@@ -55,6 +55,101 @@ class BundleError(HyraxError):
     code: ClassVar[str] = "bundle"
 
 
+class UnreadableError(BundleError):
+    """The path leads to no regular file that this user may read."""
+
+    code: ClassVar[str] = "container/unreadable"
+
+
+class NotABundleError(BundleError):
+    """The first bytes are not those of a `.hyrax` file."""
+
+    code: ClassVar[str] = "container/magic"
+
+
+class SizeError(BundleError):
+    """The file is shorter or longer than its manifest says."""
+
+    code: ClassVar[str] = "container/size"
+
+
+class HeaderError(BundleError):
+    """A header, its padding or the central directory is not the one that follows from the manifest."""
+
+    code: ClassVar[str] = "container/header"
+
+
+class DigestError(BundleError):
+    """The bytes of a member are not those that its sha256 names."""
+
+    code: ClassVar[str] = "container/digest"
+
+
+class ChangedError(BundleError):
+    """The file was written to while it was being read."""
+
+    code: ClassVar[str] = "container/changed"
+
+
+class EncodingError(BundleError):
+    """The manifest is not canonical msgpack within the limits."""
+
+    code: ClassVar[str] = "manifest/encoding"
+
+
+class VersionError(BundleError):
+    """The file is of a format version that this reader does not know."""
+
+    code: ClassVar[str] = "manifest/version"
+
+
+class ManifestError(BundleError):
+    """The manifest breaks schemas/manifest.v1; lists every fault, so one round of fixing is enough."""
+
+    code: ClassVar[str] = "manifest/schema"
+
+    def __init__(self, source: str, problems: Sequence[Problem], cure: str = "") -> None:
+        self.source = source
+        self.problems = tuple(problems)
+        super().__init__(describe(source, self.problems, cure))
+
+
+class GraphError(BundleError):
+    """A graph says something that no graph of a bundle may say."""
+
+    code: ClassVar[str] = "graph"
+
+
+class ProtobufError(GraphError):
+    """The bytes are not the one plain protobuf encoding of a model."""
+
+    code: ClassVar[str] = "graph/protobuf"
+
+
+class ExternalDataError(GraphError):
+    """A tensor points outside weights.bin, or the tensors do not tile it."""
+
+    code: ClassVar[str] = "graph/external-data"
+
+
+class OperatorError(GraphError):
+    """A domain, operator set or construct that is not on the list."""
+
+    code: ClassVar[str] = "graph/operators"
+
+
+class SignatureMismatchError(GraphError):
+    """The graph's inputs or outputs are not those that the manifest describes."""
+
+    code: ClassVar[str] = "graph/signature"
+
+
+class UnpackError(BundleError):
+    """The members could not be written where they were asked for."""
+
+    code: ClassVar[str] = "unpack"
+
+
 class InputError(HyraxError):
     """The data handed in does not fit the contract: fix the call."""
 
@@ -65,6 +160,24 @@ class TrustError(HyraxError):
     """The bundle holds Python that nobody here has allowed to run: decide."""
 
     code: ClassVar[str] = "trust"
+
+
+class PinError(TrustError):
+    """The file is another than the one that the caller pinned."""
+
+    code: ClassVar[str] = "trust/pin"
+
+
+class UntrustedError(TrustError):
+    """The bundle's Python is unknown to this user's trust store."""
+
+    code: ClassVar[str] = "trust/unknown"
+
+
+class TrustStoreError(TrustError):
+    """The trust store cannot be read or written, or others may write to it."""
+
+    code: ClassVar[str] = "trust/store"
 
 
 class DeviceError(HyraxError):
