@@ -196,3 +196,79 @@ class UsageError(HyraxError):
     """The command or call was made wrongly (exit code 2)."""
 
     code: ClassVar[str] = "usage"
+
+
+class FieldsError(InputError):
+    """The caller's `data_dict` breaks the input contract; lists every fault, so one round of fixing is enough."""
+
+    code: ClassVar[str] = "input/fields"
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(describe("input", problems))
+
+
+class BatchError(InputError):
+    """A batch was asked to be cut, masked or streamed in pieces although its rows belong together."""
+
+    code: ClassVar[str] = "input/batch"
+
+
+class DataFileError(InputError):
+    """A file of rows is missing, unreadable, or lacks a column that the contract needs."""
+
+    code: ClassVar[str] = "input/file"
+
+
+class OutputFileError(InputError):
+    """The outputs could not be written; nothing half-written is left behind."""
+
+    code: ClassVar[str] = "input/output-file"
+
+
+class GoldenError(BundleError):
+    """A golden column cannot be encoded, or its bytes do not say what its entry in the manifest says."""
+
+    code: ClassVar[str] = "bundle/golden"
+
+
+class SessionError(BundleError):
+    """onnxruntime refuses the graph itself, on any device."""
+
+    code: ClassVar[str] = "bundle/session"
+
+
+class NotLoweredError(BundleError):
+    """Running without Python was asked for, and the bundle holds no lowered form of its to_tensor."""
+
+    code: ClassVar[str] = "bundle/not-lowered"
+
+
+class OtherBundleError(BundleError):
+    """The file under the path is no longer the bundle that the predictor was made from."""
+
+    code: ClassVar[str] = "bundle/other"
+
+
+class ProviderError(DeviceError):
+    """The device that was asked for is not the one that would run; says why."""
+
+    code: ClassVar[str] = "device/provider"
+
+
+class RunError(DeviceError):
+    """onnxruntime failed while running the graph, or gave other rows than it was given."""
+
+    code: ClassVar[str] = "device/run"
+
+
+class DriftError(DeviceError):
+    """This machine does not compute what the bundle proved; names the stage that drifts."""
+
+    code: ClassVar[str] = "device/drift"
+
+
+class MissingExtraError(DeviceError):
+    """An optional distribution is needed for what was asked; says which extra installs it."""
+
+    code: ClassVar[str] = "device/extra"
