@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from hyrax_runtime.errors import HyraxError, Problem, UsageError, describe
@@ -39,6 +40,11 @@ class ConfigError(UsageError):
 
     code: ClassVar[str] = "config"
 
+    def __init__(self, source: str, problems: Sequence[Problem] = ()) -> None:
+        self.source = source
+        self.problems = tuple(problems)
+        super().__init__(describe(source, problems) if problems else source)
+
 
 class ResolveError(HyraxError):
     """A name in the configuration leads to no class or function."""
@@ -47,9 +53,14 @@ class ResolveError(HyraxError):
 
 
 class ModelError(HyraxError):
-    """The model class breaks the contract of `@hyrax_model`."""
+    """The model class breaks the contract of `@hyrax_model`; lists every fault."""
 
     code: ClassVar[str] = "model"
+
+    def __init__(self, source: str, problems: Sequence[Problem] = ()) -> None:
+        self.source = source
+        self.problems = tuple(problems)
+        super().__init__(describe(source, problems) if problems else source)
 
 
 class DataError(HyraxError):
@@ -76,10 +87,69 @@ class ExportError(HyraxError):
     code: ClassVar[str] = "export"
 
 
+class OperatorError(ExportError):
+    """The model uses an operator that has no ONNX form; `operator` names it, `line` the model's line where known."""
+
+    code: ClassVar[str] = "export/operator"
+
+    def __init__(self, message: str, *, operator: str, line: str | None = None) -> None:
+        self.operator = operator
+        self.line = line
+        super().__init__(message)
+
+
+class BranchError(ExportError):
+    """The model branches on the values of its data: a graph would hold the one branch that the sample took."""
+
+    code: ClassVar[str] = "export/branch"
+
+
+class StaticShapeError(ExportError):
+    """The model's code, or the graph made of it, fixes the size of the batch or of another free dimension."""
+
+    code: ClassVar[str] = "export/static-shape"
+
+
+class OutputFormError(ExportError):
+    """What inference returns is not named tensors with the batch axis first."""
+
+    code: ClassVar[str] = "export/outputs"
+
+
+class RandomnessError(ExportError):
+    """Inference answers differently for the same rows: random numbers, or state that it changes."""
+
+    code: ClassVar[str] = "export/random"
+
+
+class CoupledRowsError(ExportError):
+    """A row's answer depends on the other rows of its batch, and `[model] batch = "joint"` is not set."""
+
+    code: ClassVar[str] = "export/coupled-rows"
+
+
 class ParityError(ExportError):
-    """The ONNX graph does not compute what the model computes."""
+    """The ONNX graph does not compute what the model computes.
+
+    `output` and `batch` say where; `difference` and `tolerance` by how much, where both have a value there.
+    """
 
     code: ClassVar[str] = "parity"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        output: str | None = None,
+        batch: str | None = None,
+        difference: float | None = None,
+        tolerance: float | None = None,
+    ) -> None:
+        self.output = output
+        self.batch = batch
+        self.difference = difference
+        self.tolerance = tolerance
+        super().__init__(message)
 
 
 class PackError(HyraxError):
