@@ -144,6 +144,17 @@ class SignatureMismatchError(GraphError):
     code: ClassVar[str] = "graph/signature"
 
 
+class TextError(BundleError):
+    """The captured text is not what a captured text may be; lists every fault."""
+
+    code: ClassVar[str] = "replay/text"
+
+    def __init__(self, source: str, problems: Sequence[Problem]) -> None:
+        self.source = source
+        self.problems = tuple(problems)
+        super().__init__(describe(source, self.problems))
+
+
 class UnpackError(BundleError):
     """The members could not be written where they were asked for."""
 
@@ -190,6 +201,18 @@ class ReplayError(HyraxError):
     """The captured to_tensor raised, or returned something other than what the bundle records."""
 
     code: ClassVar[str] = "replay"
+
+
+class ResultError(ReplayError):
+    """to_tensor returned something that is no batch of tensors, or not the tensors that the bundle records."""
+
+    code: ClassVar[str] = "replay/result"
+
+
+class RequirementError(ReplayError):
+    """A module that to_tensor imports is not installed here."""
+
+    code: ClassVar[str] = "replay/requirement"
 
 
 class UsageError(HyraxError):
