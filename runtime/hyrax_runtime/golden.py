@@ -20,24 +20,9 @@ from hyrax_runtime.contract import Kind
 from hyrax_runtime.errors import GoldenError
 from hyrax_runtime.manifest import GoldenColumn
 
-DTYPES = frozenset(
-    [
-        "bool",
-        "int8",
-        "int16",
-        "int32",
-        "int64",
-        "uint8",
-        "uint16",
-        "uint32",
-        "uint64",
-        "float16",
-        "float32",
-        "float64",
-        "complex64",
-        "complex128",
-    ]
-)
+INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+FLOATS = ("float16", "float32", "float64", "complex64", "complex128")
+DTYPES = frozenset(("bool", *INTEGERS, *FLOATS))
 
 Rows = NDArray[Any] | list[Any]
 

@@ -1,0 +1,287 @@
+"""The one importer of onnxruntime: make a session that runs where it was asked to, and keeps what it stands on alive.
+
+Facts this module holds, each with a test: onnxruntime does not keep a weights buffer alive (a crash, not an error), so
+the session does; unknown configuration keys are accepted in silence; external data would be read from the current
+folder; a list of providers falls back to the CPU in silence; a forked child must make its sessions again.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import tempfile
+import threading
+import weakref
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as native
+
+from hyrax_runtime.contract import Dim
+from hyrax_runtime.devices import Device, absent_provider, parse_device, provider_options, refused_provider
+from hyrax_runtime.errors import HyraxError, ProviderError, RunError, SessionError, UsageError
+
+Memory = Literal["shared", "fast"]
+
+WEIGHTS_FILE = "weights.bin"
+FAST_UP_TO_BYTES = 64 * 1024 * 1024
+VERSION: str = ort.__version__
+
+FAILURES = (
+    native.Fail,
+    native.InvalidArgument,
+    native.NoSuchFile,
+    native.NoModel,
+    native.EngineError,
+    native.RuntimeException,
+    native.InvalidProtobuf,
+    native.NotImplemented,
+    native.InvalidGraph,
+    native.EPFail,
+    RuntimeError,
+    ValueError,
+)
+
+NUMPY_NAME = {"float": "float32", "double": "float64", "string": "str"}  # the others bear numpy's names
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An input or output as the graph declares it: numpy's name for the dtype, names for free dimensions."""
+
+    name: str
+    dtype: str
+    shape: tuple[Dim, ...]
+
+
+class Session:
+    """A graph ready to run on one device. Safe to use from several threads; made again by itself in a forked child.
+
+    Attributes
+    ----------
+    inputs, outputs : tuple of Tensor
+    device : Device
+    provider : str
+        The execution provider that runs, as onnxruntime names it.
+    memory : str
+        `shared` or `fast`, as decided.
+    """
+
+    def __init__(
+        self, graph: bytes, weights: memoryview | None, device: Device, memory: Memory, threads: int | None
+    ) -> None:
+        self._graph = graph
+        # onnxruntime holds a bare pointer into these bytes for as long as the session lives
+        self._weights = None if weights is None else np.frombuffer(weights, dtype=np.uint8)
+        self._threads = threads
+        self._rebuilding = threading.Lock()
+        self.device = device
+        self.memory: Memory = memory
+        made = self._make()
+        self._native: ort.InferenceSession | None = made
+        self.provider: str = made.get_providers()[0]
+        self.inputs = tuple(_tensor(node) for node in made.get_inputs())
+        self.outputs = tuple(_tensor(node) for node in made.get_outputs())
+        self._output_names = [output.name for output in self.outputs]
+        _LIVING.add(self)
+
+    def run(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Run the graph once: every output by name.
+
+        `feeds` holds one array per input, of the input's dtype in *native byte order*: onnxruntime takes a big-endian
+        array without a word and computes garbage. On the usual way here the contract's check has seen to that.
+
+        Raises
+        ------
+        RunError
+            onnxruntime failed; its own words are in the message.
+        """
+        running = self._native or self._made_again()
+        try:
+            return dict(zip(self._output_names, running.run(self._output_names, feeds), strict=True))
+        except FAILURES as error:
+            raise RunError(f"{self.provider} failed while running the graph: {_first_line(error)}") from error
+
+    def _make(self) -> ort.InferenceSession:
+        """Make the onnxruntime session, or raise SessionError (the graph) or ProviderError (the device)."""
+        if self.device.name != "cpu":
+            _require_offered(self.device)
+        # An empty folder that nobody else can write: whatever the graph says, there is no external file to be read.
+        with tempfile.TemporaryDirectory(prefix="hyrax-") as empty:
+            options = _options(self._weights, self.memory, self._threads, empty)
+            providers = [(self.device.provider, provider_options(self.device, _cache_folder(self.device)))]
+            if self.device.name != "cpu":
+                providers.append(("CPUExecutionProvider", {}))
+            try:
+                made = ort.InferenceSession(self._graph, options, providers=providers, enable_fallback=0)
+            except FAILURES as error:
+                if self.device.name != "cpu" and _runs_on_cpu(self._graph, self._weights, empty):
+                    raise refused_provider(self.device, (), _first_line(error)) from error
+                raise SessionError(f"onnxruntime {VERSION} refuses the graph: {_first_line(error)}") from error
+        running = made.get_providers()
+        if not running or running[0] != self.device.provider:
+            raise refused_provider(self.device, running)
+        made.disable_fallback()
+        return made
+
+    def _made_again(self) -> ort.InferenceSession:
+        with self._rebuilding:
+            if self._native is None:
+                self._native = self._make()
+            return self._native
+
+
+def open_session(
+    graph: bytes,
+    weights: memoryview | None,
+    *,
+    device: str = "cpu",
+    memory: str = "auto",
+    threads: int | None = None,
+) -> Session:
+    """Make a session from a graph's bytes and, apart from them, its weights.
+
+    Parameters
+    ----------
+    graph : bytes
+        An ONNX model that has passed the graph gate; its external tensors all name `weights.bin`.
+    weights : memoryview or None
+        The content of `weights.bin`; may be a mapped file. It is kept alive with the session.
+    device : str
+        `cpu`, `cuda`, `cuda:1`, `tensorrt`, or `auto` (CUDA where it runs, else the CPU). What is asked for runs.
+    memory : str
+        `shared` uses the weights where they are (milliseconds to open, pages shared between processes, slower matrix
+        products); `fast` copies and repacks them; `auto` is `fast` up to 64 MiB.
+    threads : int, optional
+        Threads within one operator; onnxruntime's own choice unless given.
+
+    Raises
+    ------
+    UsageError
+        A device, memory mode or thread count that does not exist.
+    ProviderError
+        The device cannot be had; says why.
+    SessionError
+        onnxruntime refuses the graph.
+    """
+    size = 0 if weights is None else weights.nbytes
+    decided = parse_memory(memory, size)
+    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
+        raise UsageError(f"threads={threads!r}: a whole number of at least 1, or None for onnxruntime's own choice")
+    if device != "auto":
+        return Session(graph, weights, parse_device(device), decided, threads)
+    if Device("cuda").provider in ort.get_available_providers():
+        try:
+            return Session(graph, weights, Device("cuda"), decided, threads)
+        except ProviderError as error:
+            _log_cpu_instead(error)
+    return Session(graph, weights, Device("cpu"), decided, threads)
+
+
+def parse_memory(memory: str, weights_bytes: int) -> Memory:
+    """Decide `auto` by the size of the weights; UsageError for an unknown mode."""
+    if memory == "auto":
+        return "fast" if weights_bytes <= FAST_UP_TO_BYTES else "shared"
+    if memory == "shared" or memory == "fast":
+        return memory  # type: ignore[return-value]
+    raise UsageError(f"memory={memory!r} is not one of auto, shared, fast")
+
+
+def _options(weights: NDArray[np.uint8] | None, memory: Memory, threads: int | None, folder: str) -> ort.SessionOptions:
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    options.inter_op_num_threads = 1
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    entries = {
+        "session.load_model_format": "ONNX",  # else bytes that look like onnxruntime's own format are taken as that
+        "session.model_external_initializers_file_folder_path": folder,
+        # at one request per 20 ms, spinning burns 0.75 of a core; without it 0.19
+        "session.intra_op.allow_spinning": "0",
+        "session.inter_op.allow_spinning": "0",
+    }
+    if weights is not None:
+        options.add_external_initializers_from_files_in_memory([WEIGHTS_FILE], [weights], [weights.nbytes])
+        if memory == "shared":
+            entries["session.use_external_initializer_file_buffers_directly"] = "1"
+            entries["session.disable_prepacking"] = "1"
+            # one level below ALL: the layout rewrite for convolutions would copy the weights
+            options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    for key, value in entries.items():
+        options.add_session_config_entry(key, value)
+    return options
+
+
+def _require_offered(device: Device) -> None:
+    """Raise ProviderError unless this build of onnxruntime offers the device's provider and is the only build here."""
+    available = ort.get_available_providers()
+    builds = [name for name in ("onnxruntime", "onnxruntime-gpu") if _is_installed(name)]
+    if device.provider not in available or len(builds) > 1:
+        raise absent_provider(device, available, VERSION, builds)
+    if hasattr(ort, "preload_dlls"):
+        ort.preload_dlls()
+
+
+def _is_installed(distribution: str) -> bool:
+    try:
+        importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _runs_on_cpu(graph: bytes, weights: NDArray[np.uint8] | None, folder: str) -> bool:
+    """Whether the CPU takes the graph: then it is the device that failed, not the file."""
+    try:
+        options = _options(weights, "shared", 1, folder)
+        ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"], enable_fallback=0)
+    except FAILURES:
+        return False
+    return True
+
+
+def _cache_folder(device: Device) -> str | None:
+    """Where TensorRT keeps what it compiled: the user's cache folder, never beside the bundle."""
+    if device.name != "tensorrt":
+        return None
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hyrax" / "tensorrt"
+    folder.mkdir(parents=True, exist_ok=True)
+    return str(folder)
+
+
+def _tensor(node: Any) -> Tensor:
+    inner = node.type.removeprefix("tensor(").removesuffix(")")
+    shape = tuple(dim if isinstance(dim, int) else str(dim or "?") for dim in node.shape)
+    return Tensor(node.name, NUMPY_NAME.get(inner, inner), shape)
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0]
+
+
+def _log_cpu_instead(error: HyraxError) -> None:
+    import logging
+
+    logging.getLogger(__name__).warning("device 'auto' runs on the CPU: %s", error)
+
+
+# A child after fork() has none of onnxruntime's threads: its parent's sessions would wait for ever, and so would their
+# destructors. They are set aside, never freed, and made again on first use.
+_LIVING: weakref.WeakSet[Session] = weakref.WeakSet()
+_SET_ASIDE: list[ort.InferenceSession | None] = []
+
+
+def _set_sessions_aside() -> None:
+    for session in _LIVING:
+        _SET_ASIDE.append(session._native)
+        session._native = None
+        session._rebuilding = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_set_sessions_aside)
