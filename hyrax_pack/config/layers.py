@@ -100,9 +100,10 @@ def merge_file(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, 
         kept.pop("data_request", None)
     for table in CONSTRUCTOR_TABLES:
         chosen, under = above.get(table), below.get(table)
-        if isinstance(chosen, Mapping) and isinstance(under, Mapping) and "name" in chosen:
-            if chosen["name"] != under.get("name"):
-                kept.pop(table)
+        if not isinstance(chosen, Mapping) or not isinstance(under, Mapping):
+            continue
+        if chosen.get("name", under.get("name")) != under.get("name"):
+            kept.pop(table)
     return merge(kept, above)
 
 

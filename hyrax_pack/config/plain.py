@@ -52,5 +52,7 @@ def _plain(value: Any, where: str, problems: list[Problem]) -> Any:
         return float(value)
     if isinstance(value, (int, str)):
         return int(value) if isinstance(value, int) else str(value)
-    problems.append(Problem(where, f"a {type(value).__name__} cannot stand in TOML; give a number, string, list or dict"))
+    problems.append(
+        Problem(where, f"a {type(value).__name__} cannot stand in TOML; give a number, string, list or dict")
+    )
     return False

@@ -106,7 +106,9 @@ class Config:
         paths = [*ours, *(path for path in theirs if path not in ours)]
         same = ("general.base_dir",)
         return tuple(
-            path for path in paths if path not in same and _differ(ours.get(path, _REQUIRED), theirs.get(path, _REQUIRED))
+            path
+            for path in paths
+            if path not in same and _differ(ours.get(path, _REQUIRED), theirs.get(path, _REQUIRED))
         )
 
     def _find(self, path: str) -> Any:

@@ -1,0 +1,62 @@
+"""The border to user code: whatever it raises becomes one error that names the user's file and line."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hyrax_pack.errors import HyraxError
+
+_OURS = str(Path(__file__).parent.parent)
+
+
+@contextmanager
+def user_code(doing: str, error_class: type[HyraxError]) -> Iterator[None]:
+    """Run a block that calls user code; `doing` says what was being done, such as "DigitsCNN.__init__".
+
+    The block's own HyraxErrors pass unchanged. User code may raise any exception at all, so this is the one place,
+    besides the command line's edge, that catches them all; the original stays behind as `__cause__`.
+
+    Raises
+    ------
+    error_class
+        The block raised anything else.
+
+    Examples
+    --------
+    >>> from hyrax_pack.errors import DataError
+    >>> with user_code("reading row 7", DataError):
+    ...     int("seven")
+    Traceback (most recent call last):
+    hyrax_pack.errors.DataError: reading row 7: ValueError: invalid literal for int() with base 10: 'seven' ...
+    """
+    try:
+        yield
+    except HyraxError:
+        raise
+    except Exception as error:
+        raise error_class(f"{doing}: {describe_failure(error)}") from error
+
+
+def describe_failure(error: Exception) -> str:
+    """Say in one line what was raised and on which line of the user's code."""
+    if isinstance(error, SyntaxError):
+        return f"is not Python: {error.msg} ({error.filename}, line {error.lineno})"
+    first_line = (str(error).strip().splitlines() or [""])[0]
+    words = f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__
+    place = place_of(error)
+    return f"{words} ({place})" if place else words
+
+
+def place_of(error: BaseException) -> str | None:
+    """Name the innermost line that is neither ours nor a library's; None where there is none."""
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = [frame for frame in frames if not _is_library(frame.filename)]
+    return f"{theirs[-1].filename}, line {theirs[-1].lineno}" if theirs else None
+
+
+def _is_library(filename: str) -> bool:
+    folders = (_OURS, "site-packages", "dist-packages", "importlib", "contextlib.py")
+    return filename.startswith("<frozen") or any(folder in filename for folder in folders)
