@@ -272,10 +272,10 @@ def _check_one_is_there(slots: tuple[Array | None, ...], rows: int | None) -> No
 def _is_recorded(array: Array | None, slot: Slot, rows: int) -> bool:
     if array is None or slot.kind == "none":
         return array is None and slot.kind == "none"
-    shape = array.shape
+    shape: tuple[int, ...] = array.shape
     if slot.kind == "empty":
         return shape[0] == 0
-    if array.dtype != _DTYPES.get(slot.dtype) or len(shape) != len(slot.shape) or shape[0] != rows:
+    if _DTYPES.get(slot.dtype) != array.dtype or len(shape) != len(slot.shape) or shape[0] != rows:
         return False
     return all(want == got or type(want) is str for want, got in zip(slot.shape, shape, strict=True))
 
