@@ -1,0 +1,246 @@
+"""The check of a caller's `data_dict` against the input contract, before anything of the bundle sees it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hyrax_runtime.columns import ColumnFault, Rows, as_recorded, count_if_recorded, read_rows
+from hyrax_runtime.contract import OBJECT_ID, FieldContract, InputContract
+from hyrax_runtime.errors import FieldsError, Problem
+
+ROWS_NAMED = 5  # of a field with many refused rows, so that a million bad rows are not a million lines
+
+DataDict = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A batch that fits the contract.
+
+    Attributes
+    ----------
+    rows : int
+        The rows that the caller gave.
+    data_dict : dict
+        The fields that `to_tensor` reads, in the recorded form; refused rows are not in it.
+    object_id : sequence or None
+        The ids as the caller gave them, one for each of `rows`.
+    refused : dict of int to FieldsError
+        By row number; empty unless rows may be masked.
+    """
+
+    rows: int
+    data_dict: DataDict
+    object_id: Any = None
+    refused: Mapping[int, FieldsError] = field(default_factory=dict)
+
+    @property
+    def kept(self) -> list[int]:
+        """The numbers of the rows that are in `data_dict`, in order."""
+        return [row for row in range(self.rows) if row not in self.refused]
+
+
+class InputCheck:
+    """A contract made ready to check one batch after another; holds nothing of any batch."""
+
+    def __init__(self, contract: InputContract) -> None:
+        self.contract = contract
+        groups: dict[str, list[tuple[str, Callable[[Any], int]]]] = {}
+        top: list[tuple[str, Callable[[Any], int]]] = []
+        for known in contract.fields:
+            place = top if known.friendly is None else groups.setdefault(known.friendly, [])
+            if known.read:
+                place.append((known.field, count_if_recorded(known)))
+        self._groups = tuple((friendly, tuple(tests)) for friendly, tests in groups.items())
+        self._top = tuple(top)
+
+    def prepare(self, data_dict: Mapping[str, Any], *, mask: bool = False) -> Prepared:
+        """Check one batch and give it the recorded form.
+
+        With `mask`, a row at fault is left out and stands in `refused`; a fault of a whole column is an error either
+        way.
+
+        Raises
+        ------
+        FieldsError
+            Every problem at once: missing and misnamed fields, dtypes, shapes, row counts, refused rows.
+        """
+        return self._as_given(data_dict) or self._converted(data_dict, mask)
+
+    def _as_given(self, data_dict: Mapping[str, Any]) -> Prepared | None:
+        """Pass a batch on that stands in the recorded form already; None sends it the thorough way."""
+        try:
+            made: DataDict = {}
+            rows = -1
+            for friendly, tests in self._groups:
+                group = data_dict[friendly]
+                inner = made[friendly] = {}
+                for name, count in tests:
+                    inner[name] = values = group[name]
+                    counted = count(values)
+                    if counted != rows:
+                        if rows != -1 or counted == -1:
+                            return None
+                        rows = counted
+            for name, count in self._top:
+                made[name] = values = data_dict[name]
+                counted = count(values)
+                if counted == -1 or (rows != -1 and counted != rows):
+                    return None
+                rows = counted
+            if rows == -1:
+                return None
+            ids = find_object_id(data_dict)
+            if ids is not None and len(ids) != rows:
+                return None
+        except (KeyError, TypeError, AttributeError):
+            return None
+        return Prepared(rows, made, ids, _NONE_REFUSED)
+
+    def _converted(self, data_dict: Mapping[str, Any], mask: bool) -> Prepared:
+        if not isinstance(data_dict, Mapping):
+            raise FieldsError([Problem("", f"data_dict is a {type(data_dict).__name__}, not a dict of fields")])
+        problems: list[Problem] = []
+        columns: dict[str, Rows] = {}
+        faults: dict[str, dict[int, str]] = {}
+        for known in self.contract.read:
+            try:
+                values = _pick(data_dict, known)
+                columns[known.path], faults[known.path] = read_rows(known, values)
+            except _MissingFieldError:
+                problems.append(Problem(known.path, _missing(data_dict, self.contract, known)))
+            except ColumnFault as fault:
+                problems.append(Problem(known.path, str(fault)))
+        ids = find_object_id(data_dict)
+        rows = _row_count(columns, ids, problems)
+        if not mask:
+            problems.extend(_row_problems(faults))
+        if problems:
+            raise FieldsError(problems)
+        refused = {
+            row: FieldsError([Problem(f"{path} row {row}", text) for path, text in found])
+            for row, found in sorted(_by_row(faults).items())
+        }
+        return Prepared(rows, self._recorded(columns, refused), ids, refused)
+
+    def _recorded(self, columns: Mapping[str, Rows], refused: Mapping[int, Any]) -> DataDict:
+        made: DataDict = {friendly: {} for friendly, _ in self._groups}
+        for known in self.contract.read:
+            rows = columns[known.path]
+            if refused:
+                rows = take_rows(rows, [row for row in range(len(rows)) if row not in refused])
+            place = made if known.friendly is None else made[known.friendly]
+            place[known.field] = as_recorded(known, rows)
+        return made
+
+
+_NONE_REFUSED: Mapping[int, FieldsError] = {}
+
+
+class _MissingFieldError(Exception):
+    """The field, or its data set, is not in the data_dict."""
+
+
+def prepare(contract: InputContract, data_dict: Mapping[str, Any]) -> Prepared:
+    """Check one batch against a contract; see `InputCheck`, which is quicker for more than one."""
+    return InputCheck(contract).prepare(data_dict)
+
+
+def find_object_id(data_dict: Mapping[str, Any]) -> Any:
+    """Return the ids beside the data sets, else those of the one data set that has them, else None."""
+    ids = data_dict.get(OBJECT_ID)
+    if ids is not None:
+        return ids
+    inside = [group[OBJECT_ID] for group in data_dict.values() if type(group) is dict and OBJECT_ID in group]
+    return inside[0] if len(inside) == 1 else None
+
+
+def nest(columns: Mapping[str, Any]) -> DataDict:
+    """Turn `{"data/flux": values}` into `{"data": {"flux": values}}`; a path without a slash stays at the top."""
+    nested: DataDict = {}
+    for path, values in columns.items():
+        friendly, slash, name = path.partition("/")
+        if slash:
+            nested.setdefault(friendly, {})[name] = values
+        else:
+            nested[path] = values
+    return nested
+
+
+def take_rows(values: Any, rows: Sequence[int]) -> Any:
+    """Return some rows of a column: a list of a list, an array of an array."""
+    return [values[row] for row in rows] if isinstance(values, (list, tuple)) else values[list(rows)]
+
+
+def slice_rows(data_dict: DataDict, start: int, stop: int) -> DataDict:
+    """Return consecutive rows of a batch in the recorded form; arrays are views."""
+    return {
+        name: slice_rows(values, start, stop) if isinstance(values, dict) else values[start:stop]
+        for name, values in data_dict.items()
+    }
+
+
+def _pick(data_dict: Mapping[str, Any], known: FieldContract) -> Any:
+    group = data_dict if known.friendly is None else data_dict.get(known.friendly)
+    if not isinstance(group, Mapping) or known.field not in group:
+        raise _MissingFieldError
+    return group[known.field]
+
+
+def _given_paths(data_dict: Mapping[str, Any]) -> Iterator[str]:
+    for key, value in data_dict.items():
+        if isinstance(value, Mapping):
+            yield from (f"{key}/{name}" for name in value)
+        else:
+            yield str(key)
+
+
+def _missing(data_dict: Mapping[str, Any], contract: InputContract, known: FieldContract) -> str:
+    given = list(_given_paths(data_dict))
+    if known.friendly is not None and known.field in given:
+        nested = f"{{{known.friendly!r}: {{{known.field!r}: ...}}}}"
+        return f"missing; {known.field!r} stands at the top level, give it as {nested}"
+    recorded = {other.path for other in contract.fields}
+    strange = [path for path in given if path not in recorded]
+    near = [path for path in strange if path.rpartition("/")[2] == known.field]
+    near = near or difflib.get_close_matches(known.path, strange, n=1)
+    if near:
+        return f"missing; did you mean it by {near[0]!r}?"
+    return f"missing; given are {', '.join(map(repr, given)) or 'no fields at all'}"
+
+
+def _row_count(columns: Mapping[str, Rows], ids: Any, problems: list[Problem]) -> int:
+    counts = {path: len(rows) for path, rows in columns.items()}
+    if ids is not None:
+        try:
+            counts.setdefault(OBJECT_ID, len(ids))
+        except TypeError:
+            problems.append(Problem(OBJECT_ID, f"a {type(ids).__name__} where one id for each row is expected"))
+    by_count: dict[int, list[str]] = {}
+    for path, count in counts.items():
+        by_count.setdefault(count, []).append(path)
+    if len(by_count) > 1:
+        listed = "; ".join(f"{count} in {', '.join(paths)}" for count, paths in by_count.items())
+        problems.append(Problem("rows", f"the fields differ in their number of rows: {listed}"))
+    if not by_count and not problems:
+        problems.append(Problem("rows", f"no field says how many rows there are; give {OBJECT_ID!r}"))
+    return next(iter(by_count), 0)
+
+
+def _row_problems(faults: Mapping[str, Mapping[int, str]]) -> Iterator[Problem]:
+    for path, rows in faults.items():
+        for row in list(rows)[:ROWS_NAMED]:
+            yield Problem(f"{path} row {row}", rows[row])
+        if len(rows) > ROWS_NAMED:
+            yield Problem(path, f"{len(rows) - ROWS_NAMED} more rows are refused")
+
+
+def _by_row(faults: Mapping[str, Mapping[int, str]]) -> dict[int, list[tuple[str, str]]]:
+    rows: dict[int, list[tuple[str, str]]] = {}
+    for path, found in faults.items():
+        for row, text in found.items():
+            rows.setdefault(row, []).append((path, text))
+    return rows
