@@ -44,9 +44,17 @@ def describe(source: str, problems: Sequence[Problem], cure: str = "") -> str:
 
 
 class HyraxError(Exception):
-    """Base of every error that hyrax-pack and hyrax-runtime raise on purpose."""
+    """Base of every error that hyrax-pack and hyrax-runtime raise on purpose.
+
+    `batch` is the number of the batch in which it arose, where batches are streamed.
+    """
 
     code: ClassVar[str] = "hyrax"
+    batch: int | None = None
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        return text if self.batch is None else f"batch {self.batch}: {text}"
 
 
 class BundleError(HyraxError):
@@ -229,6 +237,9 @@ class FieldsError(InputError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__(describe("input", problems))
+
+    def __reduce__(self) -> tuple[type[FieldsError], tuple[tuple[Problem, ...]]]:
+        return FieldsError, (self.problems,)  # so that it crosses to another process whole
 
 
 class BatchError(InputError):

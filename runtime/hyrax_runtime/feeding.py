@@ -1,0 +1,104 @@
+"""From a checked batch to what the graph is fed: by replaying `to_tensor`, or straight where it was lowered."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hyrax_runtime.contract import InputContract
+from hyrax_runtime.errors import ReplayError, ResultError
+from hyrax_runtime.manifest import Preprocessing, Slot
+from hyrax_runtime.replay import as_slots, check_slots
+
+Feeds = dict[str, NDArray[Any]]
+Feed = Callable[[Mapping[str, Any], int], Feeds]
+
+
+def replayed(function: Callable[[Any], Any], preprocessing: Preprocessing) -> Feed:
+    """Return the step that calls the captured function and checks, on every call, that it gave the recorded tensors.
+
+    Raises
+    ------
+    ReplayError
+        From the step: the function raised; names its line. ResultError: it returned something else than recorded.
+    """
+    recorded = preprocessing.slots
+    plain = _plain_slot(preprocessing)
+
+    def feed(data_dict: Mapping[str, Any], rows: int) -> Feeds:
+        try:
+            result = function(data_dict)
+        except Exception as error:
+            raise ReplayError(f"to_tensor raised {_described(error)}") from error
+        if plain is not None and plain.holds(result, rows):
+            return {plain.name: result}
+        return _fed(result, rows)
+
+    def _fed(result: Any, rows: int) -> Feeds:
+        slots, returns = as_slots(result, rows=rows)
+        if returns != preprocessing.returns:
+            raise ResultError(f"to_tensor returned one {returns}; the bundle records one {preprocessing.returns}")
+        check_slots(slots, recorded, rows)
+        return {
+            slot.graph_input: array
+            for slot, array in zip(recorded, slots, strict=True)
+            if slot.graph_input is not None and array is not None
+        }
+
+    return feed
+
+
+def fused(contract: InputContract, names: Sequence[str]) -> Feed:
+    """Return the step for a graph that holds `to_tensor` itself: its inputs are fields, by their paths."""
+    places = [(name, *_place(name)) for name in names]
+
+    def feed(data_dict: Mapping[str, Any], rows: int) -> Feeds:
+        return {name: (data_dict if group is None else data_dict[group])[field] for name, group, field in places}
+
+    return feed
+
+
+def stacked_contract(contract: InputContract) -> InputContract:
+    """Return the contract as a lowered graph takes it: every field one array, whatever form training used."""
+    return replace(contract, fields=tuple(replace(one, form="stacked", element="array") for one in contract.fields))
+
+
+class _PlainSlot:
+    """The commonest result, one array that is the graph's one input: tested without a loop."""
+
+    def __init__(self, slot: Slot, name: str) -> None:
+        self.name = name
+        self._dtype = np.dtype(slot.dtype)
+        self._shape = slot.shape[1:]
+
+    def holds(self, result: Any, rows: int) -> bool:
+        """Whether the result is the recorded tensor as it stands."""
+        if type(result) is not np.ndarray or result.dtype != self._dtype:
+            return False
+        shape: tuple[int, ...] = result.shape
+        return shape[1:] == self._shape and len(shape) > 0 and shape[0] == rows and result.flags.c_contiguous
+
+
+def _plain_slot(preprocessing: Preprocessing) -> _PlainSlot | None:
+    if preprocessing.returns != "array":
+        return None
+    slot = preprocessing.slots[0]
+    return None if slot.graph_input is None else _PlainSlot(slot, slot.graph_input)
+
+
+def _place(path: str) -> tuple[str | None, str]:
+    friendly, slash, name = path.partition("/")
+    return (friendly, name) if slash else (None, path)
+
+
+def _described(error: Exception) -> str:
+    """Say what was raised and at which line of the captured text, if it was reached."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith("<")]
+    where = f", line {lines[-1]} of to_tensor.py" if lines else ""
+    said = str(error).strip().partition("\n")[0]
+    return f"{type(error).__name__}{': ' + said if said else ''}{where}"
