@@ -98,7 +98,11 @@ def _place(path: str) -> tuple[str | None, str]:
 
 def _described(error: Exception) -> str:
     """Say what was raised and at which line of the captured text, if it was reached."""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith("<")]
+    lines = [
+        frame.lineno
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename.startswith("<to_tensor.py")
+    ]
     where = f", line {lines[-1]} of to_tensor.py" if lines else ""
     said = str(error).strip().partition("\n")[0]
     return f"{type(error).__name__}{': ' + said if said else ''}{where}"

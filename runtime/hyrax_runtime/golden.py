@@ -18,11 +18,7 @@ from numpy.typing import NDArray
 
 from hyrax_runtime.contract import Kind
 from hyrax_runtime.errors import GoldenError
-from hyrax_runtime.manifest import GoldenColumn
-
-INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
-FLOATS = ("float16", "float32", "float64", "complex64", "complex128")
-DTYPES = frozenset(("bool", *INTEGERS, *FLOATS))
+from hyrax_runtime.manifest import ITEM_SIZE, GoldenColumn
 
 Rows = NDArray[Any] | list[Any]
 
@@ -100,10 +96,8 @@ def _stacked(path: str, rows: Any) -> NDArray[Any]:
 
 
 def _checked_dtype(path: str, values: NDArray[Any]) -> NDArray[Any]:
-    if values.dtype.name not in DTYPES:
-        raise GoldenError(
-            f"golden column {path}: dtype {values.dtype} cannot travel; one of {', '.join(sorted(DTYPES))}"
-        )
+    if values.dtype.name not in ITEM_SIZE:
+        raise GoldenError(f"golden column {path}: dtype {values.dtype} cannot travel; one of {', '.join(ITEM_SIZE)}")
     return values
 
 
@@ -151,7 +145,7 @@ def _encode_text(path: str, kind: Kind, rows: Sequence[Any], member: str) -> tup
 
 
 def _array(path: str, buffer: bytes, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
-    if dtype not in DTYPES:
+    if dtype not in ITEM_SIZE:
         raise GoldenError(f"golden column {path}: dtype {dtype!r} is not in the closed table")
     stored = np.dtype(dtype).newbyteorder("<")
     size = math.prod(shape) * stored.itemsize

@@ -32,14 +32,16 @@ class FieldDrift:
     outside: float
 
     def __str__(self) -> str:
-        recorded = (
-            f"{self.recorded_least:.6g}..{self.recorded_greatest:.6g}" if self.recorded_least is not None else "-"
-        )
-        seen = f"{self.seen_least:.6g}..{self.seen_greatest:.6g}" if self.seen_least is not None else "-"
         return (
-            f"{self.path}: {seen} where training saw {recorded}; {self.outside:.2%} of {self.seen_values} values outside, "
-            f"NaN {self.seen_nan_share:.2%} (training {self.recorded_nan_share:.2%})"
+            f"{self.path}: {_range(self.seen_least, self.seen_greatest)} where training saw "
+            f"{_range(self.recorded_least, self.recorded_greatest)}; {self.outside:.2%} of {self.seen_values} values "
+            f"outside, NaN {self.seen_nan_share:.2%} (training {self.recorded_nan_share:.2%})"
         )
+
+    @property
+    def surprise(self) -> float:
+        """The greater of the share outside and the excess of NaN: what to look at first."""
+        return max(self.outside, self.seen_nan_share - self.recorded_nan_share)
 
 
 class Watch:
@@ -79,9 +81,7 @@ class Watch:
         """Return one entry for each numeric field that `to_tensor` reads, those that drift most first."""
         with self._adding:
             drifts = [tally.drift() for tally in self._tallies]
-        return tuple(
-            sorted(drifts, key=lambda drift: -max(drift.outside, drift.seen_nan_share - drift.recorded_nan_share))
-        )
+        return tuple(sorted(drifts, key=lambda drift: -drift.surprise))
 
 
 class _Tally:
@@ -129,3 +129,7 @@ class _Tally:
             self._nans / self._values if self._values else 0.0,
             self._outside / self._finite if self._finite and field.least is not None else 0.0,
         )
+
+
+def _range(least: float | None, greatest: float | None) -> str:
+    return "no values" if least is None or greatest is None else f"{least:.6g}..{greatest:.6g}"

@@ -1,0 +1,344 @@
+"""Predict from a bundle: check the batch, make its tensors, run the graph, keep every row in its place."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+from numpy.typing import NDArray
+
+from hyrax_runtime.bundle import Bundle, open_bundle
+from hyrax_runtime.contract import InputContract
+from hyrax_runtime.contract_check import DataDict, InputCheck, Prepared
+from hyrax_runtime.environment import describe_here, other_versions, packed_environment
+from hyrax_runtime.errors import (
+    BatchError,
+    NotLoweredError,
+    OtherBundleError,
+    RunError,
+    UsageError,
+)
+from hyrax_runtime.feeding import Feed, fused, replayed, stacked_contract
+from hyrax_runtime.manifest import Manifest
+from hyrax_runtime.outputs import Arrays, Outputs, empty_outputs
+from hyrax_runtime.pieces import Pieces
+from hyrax_runtime.replay import check_requirements, compile_function
+from hyrax_runtime.selftest import Proof, Report
+from hyrax_runtime.session import VERSION, Session, open_session
+from hyrax_runtime.streaming import Step, run_overlapped
+from hyrax_runtime.trust import Trust, require_trust
+from hyrax_runtime.watching import Watch
+
+OnError = Literal["raise", "mask"]
+Python = Literal["allow", "never"]
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a predictor was asked to run; what it is pickled with."""
+
+    device: str = "cpu"
+    memory: str = "auto"
+    threads: int | None = None
+    python: Python = "allow"
+
+
+class Predictor:
+    """A bundle, ready to predict. Threads may share it; it pickles as its path, its settings and the bundle's id.
+
+    Attributes
+    ----------
+    path : Path
+    id : str
+        `sha256:<bundle id>`.
+    manifest : Manifest
+    contract : InputContract
+    settings : Settings
+    provider : str
+        onnxruntime's name for the execution provider that runs.
+    """
+
+    def __init__(self, bundle: Bundle, settings: Settings, trust: Trust) -> None:
+        self.path: Path = bundle.path.absolute()
+        self.id: str = bundle.id
+        self.manifest: Manifest = bundle.manifest
+        self.contract: InputContract = bundle.contract
+        self.settings = settings
+        self._bundle = bundle
+        lowered = _runs_lowered(bundle, settings.python)
+        if trust is not None or not lowered:
+            require_trust(bundle, trust)
+        self._feed, graph = _lowered_way(bundle) if lowered else _replayed_way(bundle)
+        self._session = self._open_session(graph, settings.device)
+        self._check = InputCheck(stacked_contract(bundle.contract) if lowered else bundle.contract)
+        self.provider: str = self._session.provider
+        self.lowered = lowered
+        self._watches: tuple[Watch, ...] = ()
+
+    def predict(
+        self, data_dict: Mapping[str, Any], *, on_error: OnError = "raise", max_batch: int | None = None
+    ) -> Outputs:
+        """Predict one batch.
+
+        Parameters
+        ----------
+        data_dict : mapping
+            `{friendly: {field: values}, "object_id": ids}`: each field a list of rows or an array (N, ...). N may be 0.
+        on_error : str
+            `raise`, or `mask`: a row that is refused, or on which `to_tensor` or the graph fails, gives NaN (0 where
+            the dtype has none) in its place and an entry in `outputs.errors`; the other rows are right.
+        max_batch : int, optional
+            Run in pieces of at most so many rows.
+
+        Returns
+        -------
+        Outputs
+            Output name to array, first axis the caller's rows.
+
+        Raises
+        ------
+        FieldsError
+            The batch breaks the contract; lists every problem.
+        ReplayError
+            `to_tensor` raised, or returned something other than what the bundle records.
+        RunError
+            onnxruntime failed.
+        BatchError
+            Pieces or masking were asked of a bundle whose rows belong together.
+        """
+        if on_error == "raise" and max_batch is None:
+            prepared = self._check.prepare(data_dict)
+            if self._watches:
+                self._observe(prepared)
+            return Outputs(self._run(prepared.data_dict, prepared.rows), prepared.object_id)
+        self._require_splittable(on_error, max_batch)
+        prepared = self._check.prepare(data_dict, mask=on_error == "mask")
+        if self._watches:
+            self._observe(prepared)
+        pieces = Pieces(prepared, self.manifest.outputs, self._feed, self._session_run, mask=on_error == "mask")
+        for start, stop in self._cuts(prepared, max_batch):
+            pieces.run(start, stop)
+        return pieces.outputs()
+
+    def predict_one(self, record: Mapping[str, Any]) -> Outputs:
+        """Predict one record: fields and outputs without the batch axis; its `object_id` is one id.
+
+        Raises
+        ------
+        FieldsError, ReplayError, RunError
+            As `predict`.
+        """
+        if not isinstance(record, Mapping):
+            raise UsageError(f"predict_one takes a dict of one record's fields, not a {type(record).__name__}")
+        batch = {
+            key: {name: [row] for name, row in value.items()} if isinstance(value, Mapping) else [value]
+            for key, value in record.items()
+        }
+        outputs = self.predict(batch)
+        ids = outputs.object_id
+        return Outputs({name: array[0, ...] for name, array in outputs.items()}, None if ids is None else ids[0])
+
+    def stream(
+        self, batches: Iterable[Mapping[str, Any]], *, on_error: OnError = "raise", max_batch: int | None = None
+    ) -> Iterator[Outputs]:
+        """Predict batches one after another, `to_tensor` of the next overlapping the graph's run of the last.
+
+        Order is kept, at most three batches are held, and `batches` is read as results are taken. An error carries the
+        number of its batch, counted from 0, and comes after every earlier batch's outputs.
+        """
+        self._require_splittable(on_error, max_batch)
+        return run_overlapped(batches, lambda batch, number: self._steps(batch, number, on_error, max_batch))
+
+    def selftest(self) -> Report:
+        """Replay the golden rows on this machine, stage by stage; see `Report.passed` and `Report.drift`."""
+        proof = Proof(self.manifest, self._bundle.read)
+        stages = []
+        if proof.rows:
+            stages += proof.compare_tensors(self._tensors)
+            stages += proof.compare_graph(self._cpu_session().run)
+            stages += proof.compare_device(self.predict)
+        packed = packed_environment(self.manifest.provenance)
+        return Report(self.id, self.provider, proof.rows, tuple(stages), describe_here(VERSION), packed)
+
+    def watch(self) -> Watch:
+        """Begin to compare what comes in with the ranges and NaN shares that training saw; it refuses nothing."""
+        watch = Watch(self._check.contract, self._unwatch)
+        self._watches = (*self._watches, watch)
+        return watch
+
+    def close(self) -> None:
+        """Close the file. The predictor goes on predicting; only `selftest` needs the file."""
+        self._bundle.close()
+
+    def __enter__(self) -> Predictor:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Predictor({str(self.path)!r}, {self.id}, {self.provider})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _load_again, (str(self.path), self.id, self.settings)
+
+    def _run(self, data_dict: DataDict, rows: int) -> Arrays:
+        if rows == 0:
+            return empty_outputs(self.manifest.outputs)
+        return self._session_run(self._feed(data_dict, rows), rows)
+
+    def _session_run(self, feeds: Mapping[str, NDArray[Any]], rows: int) -> Arrays:
+        outputs = self._session.run(feeds)
+        for name, array in outputs.items():
+            if array.shape[:1] != (rows,):
+                raise RunError(f"output {name} has shape {array.shape} for {rows} rows: the batch axis is lost")
+        return outputs
+
+    def _steps(
+        self, batch: Mapping[str, Any], number: int, on_error: OnError, max_batch: int | None
+    ) -> Iterator[Step[Outputs]]:
+        prepared = self._check.prepare(batch, mask=on_error == "mask")
+        if self._watches:
+            self._observe(prepared)
+        pieces = Pieces(prepared, self.manifest.outputs, self._feed, self._session_run, mask=on_error == "mask")
+        cuts = self._cuts(prepared, max_batch)
+        for start, stop in cuts:
+            yield Step(number, pieces.fed(start, stop), pieces.outputs if stop == cuts[-1][1] else None)
+
+    def _cuts(self, prepared: Prepared, max_batch: int | None) -> list[tuple[int, int]]:
+        """Where to cut the rows that were kept: (start, stop) of each piece, at least one piece."""
+        rows = prepared.rows - len(prepared.refused)
+        if max_batch is None or rows <= max_batch:
+            return [(0, rows)]
+        if self.contract.batch == "joint":
+            raise BatchError(f"{rows} rows exceed max_batch={max_batch}, and this bundle's batches are never split")
+        return [(start, min(start + max_batch, rows)) for start in range(0, rows, max_batch)]
+
+    def _require_splittable(self, on_error: str, max_batch: int | None) -> None:
+        if on_error not in ("raise", "mask"):
+            raise UsageError(f"on_error={on_error!r} is not one of raise, mask")
+        if on_error == "mask" and self.contract.batch == "joint":
+            raise BatchError(
+                "on_error='mask' leaves rows out, and this bundle's rows belong together: its batch is joint"
+            )
+        if max_batch is not None and (not isinstance(max_batch, int) or max_batch < 1):
+            raise UsageError(f"max_batch={max_batch!r}: a whole number of at least 1, or None")
+
+    def _observe(self, prepared: Prepared) -> None:
+        for watch in self._watches:
+            watch.add(prepared.data_dict, prepared.rows - len(prepared.refused))
+
+    def _unwatch(self, watch: Watch) -> None:
+        self._watches = tuple(other for other in self._watches if other is not watch)
+
+    def _tensors(self, data_dict: Mapping[str, Any]) -> Mapping[str, NDArray[Any]]:
+        prepared = self._check.prepare(data_dict)
+        if not self.lowered:
+            return self._feed(prepared.data_dict, prepared.rows)
+        lowered = open_session(self._bundle.read("to_tensor.onnx"), None, threads=self.settings.threads)
+        return lowered.run(self._feed(prepared.data_dict, prepared.rows))
+
+    def _cpu_session(self) -> Session:
+        if self._session.device.name == "cpu" and not self.lowered:
+            return self._session
+        return self._open_session(self._bundle.graph, "cpu")
+
+    def _open_session(self, graph: bytes, device: str) -> Session:
+        settings = self.settings
+        return open_session(
+            graph, self._bundle.weights(), device=device, memory=settings.memory, threads=settings.threads
+        )
+
+
+def load(
+    path: str | os.PathLike[str],
+    trust: Trust = None,
+    device: str = "cpu",
+    memory: str = "auto",
+    threads: int | None = None,
+    python: Python = "allow",
+) -> Predictor:
+    """Open a bundle and make it ready to predict.
+
+    Parameters
+    ----------
+    path : path
+        The `.hyrax` file.
+    trust : None, str or policy
+        What allows the bundle's Python to run: None asks the user's trust store, `"sha256:<bundle id>"` pins this file.
+    device : str
+        `cpu`, `cuda`, `cuda:1`, `tensorrt` or `auto`. What is asked for is what runs, or an error.
+    memory : str
+        `shared`, `fast`, or `auto` (fast up to 64 MiB of weights).
+    threads : int, optional
+        onnxruntime's own choice unless given.
+    python : str
+        `allow`, or `never`: run only the lowered form of `to_tensor`, for which no trust is needed.
+
+    Raises
+    ------
+    BundleError
+        The file is not a sound bundle, or holds no lowered form where one is demanded.
+    TrustError
+        Nobody here has allowed its Python to run.
+    DeviceError
+        This machine cannot run what was asked for, or (DriftError) does not compute what was proven. That is tested
+        once, here, when the versions of numpy or onnxruntime are not those of the proof.
+    """
+    predictor = open_predictor(path, trust, Settings(device, memory, threads, python))
+    others = other_versions(describe_here(VERSION), packed_environment(predictor.manifest.provenance))
+    if others:
+        _log.warning("%s: %s; running the self-test once", predictor.path, ", ".join(others))
+        predictor.selftest().require_passed()
+    return predictor
+
+
+def open_predictor(path: str | os.PathLike[str], trust: Trust, settings: Settings) -> Predictor:
+    """Make a predictor without proving it first, as `verify` needs it; otherwise as `load`."""
+    if settings.python not in ("allow", "never"):
+        raise UsageError(f"python={settings.python!r} is not one of allow, never")
+    bundle = open_bundle(path)
+    try:
+        return Predictor(bundle, settings, trust)
+    except BaseException:
+        bundle.close()
+        raise
+
+
+def _load_again(path: str, bundle_id: str, settings: Settings) -> Predictor:
+    """Unpickle: the same file or none. Whoever pickled the predictor had permission, and pins what it was for."""
+    with open_bundle(path) as bundle:
+        if bundle.id != bundle_id:
+            raise OtherBundleError(f"{path} is {bundle.id} now; the predictor was made from {bundle_id}. Load it anew")
+    return open_predictor(path, bundle_id, settings)
+
+
+def _runs_lowered(bundle: Bundle, python: Python) -> bool:
+    preprocessing = bundle.manifest.preprocessing
+    if "lowered" in preprocessing.forms:
+        return python == "never" or preprocessing.preferred == "lowered"
+    if python == "never":
+        reason = preprocessing.reason
+        because = f": {reason.text}" + (f" (line {reason.line})" if reason.line else "") if reason else ""
+        raise NotLoweredError(f"{bundle.path}: python='never', and its to_tensor travels as Python only{because}")
+    return False
+
+
+def _replayed_way(bundle: Bundle) -> tuple[Feed, bytes]:
+    preprocessing = bundle.manifest.preprocessing
+    check_requirements(preprocessing.requirements, str(bundle.path))
+    function = compile_function(bundle.source or "", on_copy=preprocessing.mutates_input)
+    return replayed(function, preprocessing), bundle.graph
+
+
+def _lowered_way(bundle: Bundle) -> tuple[Feed, bytes]:
+    fields = [field.path for field in bundle.contract.read]
+    return fused(bundle.contract, fields), bundle.read("fused.onnx")
