@@ -1,8 +1,8 @@
-"""What a bundle says of itself: the manifest, parsed into values. `schemas/manifest.v1.schema.json` is its public form."""
+"""What a bundle says of itself: the manifest, as values. Its public form is `schemas/manifest.v1.schema.json`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from hyrax_runtime.contract import Dim, InputContract
@@ -22,6 +22,25 @@ MEMBER_OF_ROLE: dict[Role, str] = {
     "license": "license.txt",
     "config": "config.toml",
     "weights": "weights.bin",
+}
+
+# Every dtype that an array of a bundle may have, with the size of one item in bytes. Closed: `np.dtype` of a text that
+# came with a file would accept "O" and structured forms.
+ITEM_SIZE: dict[str, int] = {
+    "bool": 1,
+    "int8": 1,
+    "int16": 2,
+    "int32": 4,
+    "int64": 8,
+    "uint8": 1,
+    "uint16": 2,
+    "uint32": 4,
+    "uint64": 8,
+    "float16": 2,
+    "float32": 4,
+    "float64": 8,
+    "complex64": 8,
+    "complex128": 16,
 }
 
 
@@ -122,9 +141,10 @@ class Output:
 class GoldenColumn:
     """Where one golden column stands: values in one member, and for rows of differing length offsets in another.
 
-    `path` is a field's path for raw input, a graph input's or output's name otherwise. `shape` is that of the whole column,
-    rows first; for `ragged`, `string` and `bytes` it is that of the flat values. `offsets` counts values (int64,
-    rows + 1). `shapes` holds the row shapes of ragged rows of more than one dimension (int64, rows x rank).
+    `path` is a field's path for raw input, a graph input's or output's name otherwise. `shape` is that of the whole
+    column, rows first; for `ragged`, `string` and `bytes` it is that of the flat values, bytes in the last two cases.
+    `offsets` counts values (int64, rows + 1). `shapes` holds the row shapes of ragged rows of more than one dimension
+    (int64, rows x rank).
     """
 
     path: str
@@ -148,7 +168,12 @@ class Golden:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The whole manifest. `parity`, `batch_proof`, `provenance` and `metrics` are records for people and programs."""
+    """The whole manifest.
+
+    `parity`, `batch_proof`, `provenance` and `metrics` are records for people and programs: text keys; values are None,
+    bool, int, finite float, str, and lists and maps of those. `extensions` holds the top-level keys that begin with
+    `x-`, which every reader lets pass.
+    """
 
     name: str
     members: tuple[Member, ...]
@@ -161,3 +186,4 @@ class Manifest:
     batch_proof: dict[str, Any]
     provenance: dict[str, Any]
     metrics: dict[str, float]
+    extensions: dict[str, Any] = field(default_factory=dict)

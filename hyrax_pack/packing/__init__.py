@@ -1,0 +1,1 @@
+"""Step 5: everything that is proven goes into one file."""
