@@ -7,11 +7,17 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from hyrax_pack.config.keys import CLASS_TABLES, CONSTRUCTOR_TABLES, GROUPS, REQUEST, REQUEST_TABLE, TABLES, Key
+from hyrax_pack.config.keys import (
+    CLASS_TABLES,
+    CONSTRUCTOR_TABLES,
+    FRIENDLY,
+    GROUPS,
+    REQUEST,
+    REQUEST_TABLE,
+    TABLES,
+    Key,
+)
 from hyrax_pack.errors import Problem
-
-# Names of the entry that stands beside the data sets in data_dict.
-RESERVED_FRIENDLY = ("object_id",)
 
 
 def check_layer(layer: Mapping[str, Any], packages: Mapping[str, Mapping[str, Any]]) -> list[Problem]:
@@ -127,8 +133,8 @@ def _one_request_problems(where: str, friendly: str, request: Any) -> Iterator[P
         cure = f"a data set has a friendly name: [{where}.data] {friendly} = …"
         yield Problem(path, f"{request!r} is {_what(request)}; {cure}")
         return
-    if friendly in RESERVED_FRIENDLY or "/" in friendly or not friendly:
-        yield Problem(path, f"{friendly!r} cannot be a friendly name: not empty, no '/', not 'object_id'")
+    if not re.fullmatch(FRIENDLY, friendly):
+        yield Problem(path, f"{friendly!r} cannot be a friendly name: not empty, no '/' and no '.', not 'object_id'")
     for name, value in request.items():
         if name == REQUEST_TABLE:
             if not isinstance(value, Mapping):

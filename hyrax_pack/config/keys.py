@@ -16,6 +16,9 @@ CONSTRUCTOR_TABLES = ("criterion", "optimizer", "scheduler")
 # Tables that hold one sub-table for each class: [model.<Class>], [data_set.<Class>].
 CLASS_TABLES = ("model", "data_set")
 
+# `object_id` stands beside the data sets in data_dict; `/` joins friendly name and field.
+FRIENDLY = r"(?!object_id$)[^/.]+"
+
 TYPE_WORDS: dict[Type, str] = {
     "string": "a string",
     "strings": "a list of strings",

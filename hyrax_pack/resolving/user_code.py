@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,8 +13,10 @@ _OURS = str(Path(__file__).parent.parent)
 
 
 @contextmanager
-def user_code(doing: str, error_class: type[HyraxError]) -> Iterator[None]:
+def user_code(doing: str | Callable[[], str], error_class: type[HyraxError]) -> Iterator[None]:
     """Run a block that calls user code; `doing` says what was being done, such as "DigitsCNN.__init__".
+
+    A function as `doing` is asked only when something was raised.
 
     The block's own HyraxErrors pass unchanged. User code may raise any exception at all, so this is the one place,
     besides the command line's edge, that catches them all; the original stays behind as `__cause__`.
@@ -37,7 +39,8 @@ def user_code(doing: str, error_class: type[HyraxError]) -> Iterator[None]:
     except HyraxError:
         raise
     except Exception as error:
-        raise error_class(f"{doing}: {describe_failure(error)}") from error
+        what = doing if isinstance(doing, str) else doing()
+        raise error_class(f"{what}: {describe_failure(error)}") from error
 
 
 def describe_failure(error: Exception) -> str:

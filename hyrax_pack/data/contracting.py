@@ -1,0 +1,164 @@
+"""The input contract, recorded from the rows that `to_tensor` was given."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from hyrax_runtime.contract import BATCH_AXIS, OBJECT_ID, Dim, FieldContract, InputContract, Kind
+from numpy.typing import NDArray
+
+from hyrax_pack.data.group import FieldDescription, Group
+from hyrax_pack.errors import DataError, Problem, describe
+
+
+def observe_contract(
+    data_dicts: Iterable[Mapping[str, Any]],
+    group: Group,
+    fields_read: Collection[str],
+    *,
+    batch: Literal["independent", "joint"] = "independent",
+) -> InputContract:
+    """Record dtype, row shape, kind, range and share of NaN of every field, over some batches.
+
+    Parameters
+    ----------
+    data_dicts : iterable of dict
+        Batches of the inference dict, as `Group.data_dict(…, inference=True)` gives them; looked at one by one.
+    group : Group
+        Where they came from: it says form, element, unit and description.
+    fields_read : collection of str
+        The paths that `to_tensor` reads.
+    batch : str
+        Whether rows are independent.
+
+    Raises
+    ------
+    DataError
+        A field has no rows, rows of differing dtype or number of axes, or values of a dtype that cannot travel; all of
+        it at once.
+    """
+    described = {each.path: each for each in group.describe_fields(inference=True)}
+    seen: dict[str, _Column] = {}
+    for data_dict in data_dicts:
+        for path, values in _columns(data_dict):
+            seen.setdefault(path, _Column(path)).add(values)
+    problems = [problem for column in seen.values() for problem in column.problems()]
+    problems += [Problem(path, "no rows were seen") for path in described if path not in seen]
+    if problems:
+        raise DataError(describe("input contract", problems))
+    fields = tuple(seen[path].contract(described[path], path in fields_read) for path in described)
+    return InputContract(fields=fields, batch=batch)
+
+
+def _columns(data_dict: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
+    for friendly, entry in data_dict.items():
+        if friendly == OBJECT_ID:
+            yield OBJECT_ID, entry
+        else:
+            yield from ((f"{friendly}/{name}", values) for name, values in entry.items())
+
+
+@dataclass
+class _Column:
+    """What was seen of one field."""
+
+    path: str
+    dtypes: dict[str, int] = field(default_factory=dict)
+    shapes: dict[tuple[int, ...], None] = field(default_factory=dict)
+    mixed_in_a_batch: bool = False
+    rows: int = 0
+    values: int = 0
+    nans: int = 0
+    least: float | None = None
+    greatest: float | None = None
+
+    def add(self, values: Any) -> None:
+        """Look at one batch: an array whose first axis is rows, or a list of rows."""
+        if isinstance(values, np.ndarray):
+            self._add_array(values, values.shape[1:], len(values))
+            return
+        rows = [np.asarray(row) for row in values]
+        shapes = {row.shape for row in rows}
+        self.mixed_in_a_batch |= len(shapes) > 1
+        if len(shapes) == 1 and len({row.dtype for row in rows}) == 1:
+            self._add_array(np.stack(rows), rows[0].shape, len(rows))
+            return
+        for row in rows:
+            self._add_array(row, row.shape, 1)
+
+    def problems(self) -> Iterable[Problem]:
+        """What keeps this field from having a contract."""
+        if len(self.dtypes) > 1:
+            seen = ", ".join(f"{name} in {count} rows" for name, count in self.dtypes.items())
+            yield Problem(self.path, f"rows of different dtypes ({seen}); give every row the same")
+        if "object" in self.dtypes:
+            yield Problem(self.path, "Python objects or nested lists of unequal length; give arrays of numbers")
+        if len({len(shape) for shape in self.shapes}) > 1:
+            shapes = ", ".join(map(str, list(self.shapes)[:3]))
+            yield Problem(self.path, f"rows with different numbers of axes ({shapes}); give every row the same")
+
+    def contract(self, said: FieldDescription, read: bool) -> FieldContract:
+        """Return the contract of a field without problems."""
+        dtype = next(iter(self.dtypes))
+        return FieldContract(
+            path=self.path,
+            kind=self._kind(dtype),
+            dtype=dtype,
+            shape=self._shape(),
+            form=said.form,
+            element=said.element,
+            read=read,
+            least=self.least,
+            greatest=self.greatest,
+            nan_share=self.nans / self.values if self.values else 0.0,
+            unit=said.unit,
+            description=said.description,
+        )
+
+    def _kind(self, dtype: str) -> Kind:
+        if dtype == "str":
+            return "string"
+        if dtype == "bytes":
+            return "bytes"
+        return "ragged" if self.mixed_in_a_batch else "array"
+
+    def _shape(self) -> tuple[Dim, ...]:
+        name = self.path.rsplit("/", 1)[-1]
+        sizes = [set(axis) for axis in zip(*self.shapes, strict=True)]
+        return tuple(
+            next(iter(size)) if len(size) == 1 else f"{name}.{axis}" for axis, size in enumerate(sizes, start=1)
+        )
+
+    def _add_array(self, values: NDArray[Any], row_shape: tuple[int, ...], rows: int) -> None:
+        name = {"U": "str", "S": "bytes", "T": "str"}.get(values.dtype.kind, values.dtype.name)
+        self.dtypes[name] = self.dtypes.get(name, 0) + rows
+        self.shapes[row_shape] = None
+        self.rows += rows
+        if values.dtype.kind not in "biuf":
+            return
+        self.values += values.size
+        finite = values
+        if values.dtype.kind == "f":
+            self.nans += int(np.isnan(values).sum())
+            finite = values[np.isfinite(values)]
+        if finite.size:
+            low, high = float(finite.min()), float(finite.max())
+            self.least = low if self.least is None else min(self.least, low)
+            self.greatest = high if self.greatest is None else max(self.greatest, high)
+
+
+def check_batch_axis(data_dict: Mapping[str, Any], rows: int) -> None:
+    """Refuse collated values whose first axis is not the rows.
+
+    Raises
+    ------
+    DataError
+        Names the field, what its collate function gave, and how many rows went in.
+    """
+    for path, values in _columns(data_dict):
+        found = len(values) if isinstance(values, Sequence | np.ndarray) and np.ndim(values) != 0 else None
+        if found != rows:
+            raise DataError(f"{path}: {found} rows for {rows} rows of data; the axis {BATCH_AXIS} comes first")

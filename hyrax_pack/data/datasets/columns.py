@@ -1,0 +1,235 @@
+"""Arrow columns as rows of numpy: what a column's type says of its rows, and rows laid out for reading in any order."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from hyrax_pack.data.datasets.spool import Spool
+from hyrax_pack.errors import DataError
+
+Layout = Literal["fixed", "ragged", "string", "bytes"]
+
+
+@dataclass(frozen=True)
+class ColumnType:
+    """What one row of a column is.
+
+    Attributes
+    ----------
+    layout : str
+        `fixed`: a number or an array of one shape; `ragged`: arrays whose shape differs from row to row; `string`;
+        `bytes`.
+    dtype : numpy dtype
+        Of the values; uint8 for text and bytes.
+    shape : tuple of int or None
+        Of a `fixed` row.
+    rank : int
+        How many axes a row has.
+    """
+
+    layout: Layout
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...] | None
+    rank: int
+
+
+def parse_column_type(field: Any, where: str) -> ColumnType:
+    """Read a row's shape from the Arrow type: nested fixed-size lists, the tensor extension, or metadata `shape`.
+
+    Raises
+    ------
+    DataError
+        The column holds something that is no number, text or array of numbers; or its metadata contradicts its type.
+    """
+    kind = _value_type(field.type)
+    stated = _stated_shape(field, where)
+    if isinstance(kind, pa.FixedShapeTensorType):
+        shape, kind = _tensor_shape(kind, where), kind.value_type
+        return ColumnType("fixed", _dtype(kind, where), shape, len(shape))
+    dims: list[int | None] = []
+    while pa.types.is_nested(kind) and not pa.types.is_struct(kind):
+        dims.append(kind.list_size if pa.types.is_fixed_size_list(kind) else None)
+        kind = _value_type(kind.value_type)
+    if stated is not None and dims and math.prod(stated) != math.prod(size or 1 for size in dims) and None not in dims:
+        raise DataError(f"{where}: its metadata says shape {list(stated)}, its type {dims}")
+    if stated is not None and dims:
+        return ColumnType("fixed", _dtype(kind, where), stated, len(stated))
+    if not dims and (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        return ColumnType("string", np.dtype(np.uint8), None, 0)
+    if not dims and (pa.types.is_binary(kind) or pa.types.is_large_binary(kind)):
+        return ColumnType("bytes", np.dtype(np.uint8), None, 0)
+    dtype = _dtype(kind, where)
+    if None in dims:
+        return ColumnType("ragged", dtype, None, len(dims))
+    return ColumnType("fixed", dtype, tuple(size for size in dims if size is not None), len(dims))
+
+
+class RowColumn:
+    """The rows of one column, appended batch by batch, then read in any order.
+
+    Parameters
+    ----------
+    column : ColumnType
+        What a row is.
+    where : str
+        The column's place, for messages.
+    limit_bytes : int
+        How many bytes are kept in memory.
+    """
+
+    def __init__(self, column: ColumnType, where: str, limit_bytes: int) -> None:
+        self.column = column
+        self.where = where
+        self.rows = 0
+        self._values = Spool(where, limit_bytes)
+        self._ends = Spool(where, limit_bytes // 8)
+        self._shapes = Spool(where, limit_bytes // 8)
+
+    @property
+    def memory_bytes(self) -> int:
+        """How many bytes are held in memory."""
+        return self._values.memory_bytes + self._ends.memory_bytes + self._shapes.memory_bytes
+
+    def append(self, array: Any) -> None:
+        """Append the rows of one Arrow array.
+
+        Raises
+        ------
+        DataError
+            A row is null where only numbers that can be NaN may be; or it does not have the column's shape.
+        """
+        array = _plain_storage(array)
+        if array.null_count and not pa.types.is_floating(array.type):
+            first = self.rows + pc.index(pc.is_null(array), True).as_py()
+            raise DataError(f"{self.where}, row {first}: null; fill it, or leave the column out of `fields`")
+        if self.column.layout == "fixed":
+            self._append_fixed(array)
+        elif self.column.layout == "ragged":
+            self._append_ragged(array)
+        else:
+            self._append_text(array)
+        self.rows += len(array)
+
+    def finish(self) -> None:
+        """Make the rows readable."""
+        for spool in (self._values, self._ends, self._shapes):
+            spool.finish()
+
+    def row(self, number: int) -> Any:
+        """Return one row: a numpy scalar, an ndarray that belongs to the caller, a str or bytes."""
+        if not 0 <= number < self.rows:
+            raise IndexError(f"{self.where}: row {number} of {self.rows}")
+        if self.column.layout == "fixed":
+            values = np.empty(self.column.shape or (), dtype=self.column.dtype)
+            self._values.read_into(values, number * values.nbytes)
+            return values if self.column.rank else values[()]
+        ends = np.zeros(2, dtype=np.int64)
+        self._ends.read_into(ends[1:] if number == 0 else ends, max(0, number - 1) * 8)
+        start, stop = ends.tolist()
+        values = np.empty(stop - start, dtype=self.column.dtype)
+        self._values.read_into(values, start * values.itemsize)
+        if self.column.layout == "ragged":
+            return values.reshape(self._row_shape(number)) if self.column.rank > 1 else values
+        return str(values.tobytes(), "utf-8") if self.column.layout == "string" else values.tobytes()
+
+    def _row_shape(self, number: int) -> tuple[int, ...]:
+        shape = np.empty(self.column.rank, dtype=np.int64)
+        self._shapes.read_into(shape, number * shape.nbytes)
+        return tuple(shape.tolist())
+
+    def _append_fixed(self, array: Any) -> None:
+        size = math.prod(self.column.shape or ())
+        counts = None
+        while pa.types.is_nested(array.type):
+            if not pa.types.is_fixed_size_list(array.type) and counts is None:
+                counts = pc.list_value_length(array).to_numpy(zero_copy_only=False)
+                wrong = np.flatnonzero(counts != size)
+                if wrong.size:
+                    row = self.rows + int(wrong[0])
+                    raise DataError(f"{self.where}, row {row}: {counts[wrong[0]]} values; its shape asks for {size}")
+            array = _plain_storage(array.flatten())
+        self._values.append(self._numbers(array))
+
+    def _append_ragged(self, array: Any) -> None:
+        if self.column.rank == 1:
+            lengths = pc.list_value_length(array).to_numpy(zero_copy_only=False).astype(np.int64)
+            self._append_ends(lengths)
+            self._values.append(self._numbers(_plain_storage(array.flatten())))
+            return
+        for number, value in enumerate(array.to_pylist()):
+            try:
+                row = np.array(value, dtype=self.column.dtype)
+            except (TypeError, ValueError) as error:
+                raise DataError(f"{self.where}, row {self.rows + number}: nested lists of unequal length") from error
+            shape = row.shape + (0,) * (self.column.rank - row.ndim)
+            self._append_ends(np.array([row.size], dtype=np.int64))
+            self._shapes.append(np.array(shape, dtype=np.int64))
+            self._values.append(row)
+
+    def _append_text(self, array: Any) -> None:
+        binary = array.cast(pa.large_binary())
+        lengths = pc.binary_length(binary).to_numpy(zero_copy_only=False).astype(np.int64)
+        self._append_ends(lengths)
+        for value in binary:
+            self._values.append(value.as_py())
+
+    def _append_ends(self, lengths: NDArray[np.int64]) -> None:
+        self._ends.append(np.cumsum(lengths) + self._values.size // self.column.dtype.itemsize)
+
+    def _numbers(self, array: Any) -> NDArray[Any]:
+        if array.null_count and not pa.types.is_floating(array.type):
+            raise DataError(f"{self.where}: null inside a row near row {self.rows}; fill it")
+        values: NDArray[Any] = array.to_numpy(zero_copy_only=False).astype(self.column.dtype, copy=False)
+        return values
+
+
+def _plain_storage(array: Any) -> Any:
+    if isinstance(array, pa.ExtensionArray):
+        array = array.storage
+    return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+
+
+def _value_type(kind: Any) -> Any:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _dtype(kind: Any, where: str) -> np.dtype[Any]:
+    if (
+        pa.types.is_integer(kind)
+        or pa.types.is_floating(kind)
+        or pa.types.is_boolean(kind)
+        or pa.types.is_timestamp(kind)
+    ):
+        return np.dtype(kind.to_pandas_dtype() if not pa.types.is_timestamp(kind) else f"datetime64[{kind.unit}]")
+    raise DataError(
+        f"{where}: a column of {kind} cannot be a field; it has to hold numbers, text, bytes, or lists of numbers "
+        "(name the fields to read in `fields`)"
+    )
+
+
+def _tensor_shape(kind: Any, where: str) -> tuple[int, ...]:
+    permutation = kind.permutation
+    if permutation is not None and list(permutation) != sorted(permutation):
+        raise DataError(
+            f"{where}: its tensors are stored with permuted axes {list(permutation)}; write them in C order"
+        )
+    return tuple(kind.shape)
+
+
+def _stated_shape(field: Any, where: str) -> tuple[int, ...] | None:
+    text = (field.metadata or {}).get(b"shape")
+    if text is None:
+        return None
+    try:
+        shape = json.loads(text)
+        return tuple(int(size) for size in (shape if isinstance(shape, list) else [shape]))
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{where}: metadata shape {text!r}; expected a list such as [3, 63, 63]") from error
