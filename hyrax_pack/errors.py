@@ -3,7 +3,7 @@
     TOML --config--> settings --resolving--> class --model--> contract kept --data--> rows
          ConfigError          ResolveError         ModelError         DataError
     train --> run folder        TrainingError
-    to_tensor --> text          CaptureError
+    to_tensor --> text          CaptureError, and ProofError where the text run alone gives something else
     forward --> graph           ExportError, and ParityError where graph and model disagree
     to_tensor --> graph         LoweringError (only under --lower require)
     --> file                    PackError
@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import ClassVar
 
 from hyrax_runtime.errors import HyraxError, Problem, UsageError, describe
@@ -24,11 +25,15 @@ __all__ = [
     "DataError",
     "ExportError",
     "HyraxError",
+    "Interrupted",
+    "LossError",
     "ModelError",
     "PackError",
     "ParityError",
     "Problem",
+    "ProofError",
     "ResolveError",
+    "StorageError",
     "TrainingError",
     "UsageError",
     "describe",
@@ -75,10 +80,47 @@ class TrainingError(HyraxError):
     code: ClassVar[str] = "training"
 
 
+class StorageError(TrainingError):
+    """A file of the run folder cannot be written or is not what it was; what was saved before stands."""
+
+    code: ClassVar[str] = "training/storage"
+
+    @classmethod
+    def of(cls, path: Path, error: OSError) -> StorageError:
+        """The system's refusal, with the path and what to do."""
+        return cls(
+            f"{path}: cannot be written: {error.strerror or error}. What was saved before is untouched. "
+            f"Make room or permission, then go on with: hyrax-pack train --resume {path.parent}"
+        )
+
+
+class LossError(TrainingError):
+    """The loss is not a number."""
+
+    code: ClassVar[str] = "training/loss"
+
+
+class Interrupted(TrainingError):  # noqa: N818 - nothing went wrong: the user stopped it
+    """Training was asked to stop, finished its step and saved everything."""
+
+    code: ClassVar[str] = "training/interrupted"
+
+
 class CaptureError(HyraxError):
-    """`to_tensor` cannot be carried as text that means the same anywhere."""
+    """`to_tensor` cannot be carried as text that means the same anywhere; lists every reason."""
 
     code: ClassVar[str] = "capture"
+
+    def __init__(self, source: str, problems: Sequence[Problem]) -> None:
+        self.source = source
+        self.problems = tuple(problems)
+        super().__init__(describe(source, self.problems))
+
+
+class ProofError(CaptureError):
+    """The captured text, run alone in a fresh process, does not do what the live function does."""
+
+    code: ClassVar[str] = "capture/proof"
 
 
 class ExportError(HyraxError):

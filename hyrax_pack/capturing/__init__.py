@@ -1,0 +1,5 @@
+"""STEP 2: `to_tensor` as text that means the same anywhere: find it, check it, prove it in a fresh process."""
+
+from hyrax_pack.capturing.captured import Captured, capture, same_code
+
+__all__ = ["Captured", "capture", "same_code"]

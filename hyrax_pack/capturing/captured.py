@@ -1,0 +1,139 @@
+"""The captured text of `to_tensor`, and the steps that make it.
+
+class --live--> function --finding--> its `def` --carrying--> what it needs --assembling--> text
+
+The text, compiled by hyrax_runtime.replay, is what training, export and production call.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import types
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hyrax_runtime.errors import TextError
+from hyrax_runtime.manifest import Requirement
+from hyrax_runtime.replay import compile_function
+from hyrax_runtime.replay_text import FUNCTION, parse_text
+
+from hyrax_pack.capturing.assembling import expected_node, text_of
+from hyrax_pack.capturing.carrying import Luggage, pack_function
+from hyrax_pack.capturing.finding import Definition, find_definition, is_same_meaning
+from hyrax_pack.capturing.live import live_function
+from hyrax_pack.capturing.modules import requirements_of
+from hyrax_pack.capturing.syntax_age import newer_syntax
+from hyrax_pack.errors import CaptureError, Problem
+
+
+@dataclass(frozen=True)
+class Captured:
+    """A function as text that means the same anywhere.
+
+    Attributes
+    ----------
+    text : str
+        `from __future__`, imports, literal constants, helper functions, `to_tensor`.
+    sha256 : str
+        Of the text in UTF-8, hexadecimal.
+    origin : str
+        File and line of the function, such as `model.py:12`.
+    requirements : tuple of Requirement
+        Every module that the text imports, with distribution and version.
+    notes : tuple of str
+        What a user should know: another name, annotations that stayed behind.
+    """
+
+    text: str
+    sha256: str
+    origin: str
+    requirements: tuple[Requirement, ...]
+    notes: tuple[str, ...]
+
+    def compile(self) -> Callable[[Any], Any]:
+        """Give the function that the text defines: the one that training calls."""
+        return compile_function(self.text)
+
+
+def capture(owner: type | Callable[..., Any], *, name: str | None = None, requires: Sequence[str] = ()) -> Captured:
+    """Turn `to_tensor` of a class, or a function, into text. Runs nothing of it.
+
+    Parameters
+    ----------
+    owner : type or callable
+        The model class (its `to_tensor`, else `prepare_inputs`), or the function itself.
+    name : str, optional
+        Another attribute of the class.
+    requires : sequence of str
+        `[model] requires`: modules beyond numpy and the computing parts of the standard library.
+
+    Raises
+    ------
+    CaptureError
+        Lists every problem with file, line and cure.
+    """
+    function = live_function(owner, name)
+    definition = find_definition(function)
+    luggage = Luggage(tuple(requires))
+    pack_function(definition, FUNCTION, luggage)
+    future = ["from __future__ import annotations"] if luggage.late_annotations else []
+    imports = {line for lines in luggage.imports.values() for line in lines}
+    helpers = [text for helper, (_, text) in luggage.functions.items() if helper != FUNCTION]
+    text = text_of(future, imports, luggage.constants.values(), [*helpers, luggage.functions[FUNCTION][1]])
+    problems = luggage.problems or list(_differences(text, luggage))
+    if problems:
+        source = f"{function.__qualname__} cannot be captured"
+        raise CaptureError(source, sorted(set(problems), key=_place))
+    return Captured(
+        text,
+        hashlib.sha256(text.encode()).hexdigest(),
+        definition.origin,
+        requirements_of(luggage.modules),
+        (*_naming_notes(definition), *luggage.notes),
+    )
+
+
+def same_code(one: str, other: str) -> bool:
+    """Whether two captured texts are the same code: comments and layout may differ, nothing else."""
+    return ast.dump(ast.parse(one)) == ast.dump(ast.parse(other))
+
+
+def _differences(text: str, luggage: Luggage) -> list[Problem]:
+    """What the text as a whole breaks: it must be a captured text, and mean what the file means."""
+    origin = luggage.functions[FUNCTION][0]
+    place = origin.where(origin.node)
+    try:
+        tree = parse_text(text, "to_tensor.py")
+    except TextError as error:
+        return [Problem(place, f"the captured text, {problem}") for problem in error.problems]
+    if what := newer_syntax(text):
+        return [Problem(place, what)]
+    written = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    codes = {
+        code.co_name: code
+        for code in compile(text, "to_tensor.py", "exec", dont_inherit=True).co_consts
+        if isinstance(code, types.CodeType)
+    }
+    return [
+        Problem(definition.where(definition.node), "cannot be moved to the left margin without changing its meaning")
+        for name, (definition, _) in luggage.functions.items()
+        if ast.dump(written[name]) != ast.dump(expected_node(definition, name))
+        or not is_same_meaning(codes[name], definition.function.__code__)
+    ]
+
+
+def _naming_notes(definition: Definition) -> list[str]:
+    notes = []
+    if definition.node.name != FUNCTION:
+        notes.append(f"{definition.origin}: {definition.node.name} is captured under the name {FUNCTION}")
+    if others := definition.rebound_on():
+        lines = ", ".join(map(str, others))
+        notes.append(f"{definition.origin}: {definition.node.name} is also defined on line {lines}; this one is meant")
+    return notes
+
+
+def _place(problem: Problem) -> tuple[str, int, str]:
+    file, _, line = problem.where.rpartition(":")
+    return file, int(line) if line.isdigit() else 0, problem.what

@@ -1,0 +1,305 @@
+"""What travels with the function: the imports, literal constants and functions of its file that it looks up.
+
+Each is carried only where it is provably the same thing as the live one, and refused by name otherwise.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import sys
+import types
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hyrax_runtime.replay_text import FUNCTION, is_literal
+
+from hyrax_pack.capturing.assembling import function_text, stripped_annotations
+from hyrax_pack.capturing.file_statements import FileStatement, statements_binding
+from hyrax_pack.capturing.finding import Definition, find_definition, shown_name
+from hyrax_pack.capturing.forbidden import BUILTINS, forbidden_constructs, imported_names, imports_inside
+from hyrax_pack.capturing.live import what_instead
+from hyrax_pack.capturing.modules import is_module, refused_module, refused_name
+from hyrax_pack.capturing.outer_names import is_pythons_own, outer_names
+from hyrax_pack.capturing.signatures import is_same_literal, shown_value, signature_problems
+from hyrax_pack.errors import CaptureError, Problem
+
+# Methods that change a list or dict in place.
+_CHANGERS = frozenset(
+    {"append", "clear", "extend", "insert", "pop", "popitem", "remove", "reverse", "setdefault", "sort", "update"}
+)
+
+
+@dataclass
+class Luggage:
+    """What has been packed so far, and everything that could not be.
+
+    `imports` (lines) and `constants` (text) stand under the name that they bind, `functions` under the name that they
+    get in the text; `meaning` tells what an imported name is, dotted; `modules` is every module that the text imports.
+    """
+
+    requires: Sequence[str]
+    late_annotations: bool = False
+    imports: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    meaning: dict[str, str] = field(default_factory=dict)
+    constants: dict[str, str] = field(default_factory=dict)
+    functions: dict[str, tuple[Definition, str]] = field(default_factory=dict)
+    modules: set[str] = field(default_factory=set)
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def pack_function(definition: Definition, name: str, luggage: Luggage) -> None:
+    """Add the function under `name`, and all that it looks up, to `luggage`; what is against it joins the problems."""
+    text = function_text(definition, name)
+    luggage.functions[name] = (definition, text)
+    luggage.late_annotations |= definition.late_annotations
+    luggage.problems += signature_problems(definition, is_entry=name == FUNCTION)
+    inside = _pack_imports_inside(definition, luggage)
+    for outer, line in outer_names(definition, text).items():
+        _pack_name(outer, definition.where(line), definition, luggage)
+    luggage.problems += forbidden_constructs(definition, luggage.meaning | inside)
+    luggage.problems += _changed_constants(definition, luggage)
+    luggage.notes += [
+        f"{definition.where(annotation)}: the annotation `{ast.unparse(annotation)}` stays behind; "
+        "it would be evaluated where the text runs"
+        for annotation in stripped_annotations(definition)
+    ]
+
+
+def _pack_imports_inside(definition: Definition, luggage: Luggage) -> dict[str, str]:
+    """Check the imports of the body; give back what they bind."""
+    bound: dict[str, str] = {}
+    for node in imports_inside(definition):
+        bound |= imported_names(node)
+        where = definition.where(node)
+        for module in _modules_of(node):
+            what = _refused_import(module, node, definition, luggage)
+            if what:
+                luggage.problems.append(Problem(where, f"`{ast.unparse(node)}`: {what}"))
+            else:
+                luggage.modules.add(module)
+    return bound
+
+
+def _modules_of(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+        return
+    module = "." * node.level + (node.module or "")
+    inner = [f"{module}.{alias.name}" for alias in node.names]
+    yield from [name for name in inner if not node.level and is_module(name)] or [module]
+
+
+def _refused_import(
+    module: str, node: ast.Import | ast.ImportFrom, definition: Definition, luggage: Luggage
+) -> str | None:
+    if module.startswith("."):
+        return "a relative import has no package where it runs; move what you need into the same file"
+    names = [f"{module}.{alias.name}" for alias in node.names] if isinstance(node, ast.ImportFrom) else []
+    refused = next((what for name in names if (what := refused_name(name))), None)
+    return refused or refused_module(module, requires=luggage.requires, home=definition.function.__module__)
+
+
+def _pack_name(name: str, where: str, definition: Definition, luggage: Luggage) -> None:
+    namespace = definition.function.__globals__
+    if name in luggage.imports or name in luggage.constants:
+        return
+    if name not in namespace:
+        what: str | None = _refused_builtin(name)
+    elif hasattr(builtins, name) and namespace[name] is not getattr(builtins, name):
+        what = f"a global of your file that hides Python's own `{name}`; rename it"
+    elif name == FUNCTION and namespace[name] is not definition.function:
+        what = "the name that the captured function gets; rename the one that it calls"
+    elif name in luggage.functions:
+        return
+    else:
+        what = _pack_value(name, namespace[name], definition, luggage)
+    if what:
+        luggage.problems.append(Problem(where, f"`{name}`: {what}"))
+
+
+def _refused_builtin(name: str) -> str | None:
+    if name in BUILTINS:
+        return BUILTINS[name]
+    if is_pythons_own(name):
+        return None
+    if name.startswith("__") and name.endswith("__"):
+        return "belongs to your module and is another where the text runs; write the value itself"
+    return "is not defined; define it inside, or mend the spelling"
+
+
+def _pack_value(name: str, value: Any, definition: Definition, luggage: Luggage) -> str | None:
+    """Pack what a global of the file stands for, or say why not."""
+    statements = statements_binding(name, definition)
+    if isinstance(value, types.ModuleType):
+        return _pack_module(name, value, statements, definition, luggage)
+    if isinstance(value, types.FunctionType) and value.__globals__ is definition.function.__globals__:
+        return _pack_helper(name, value, luggage)
+    imports = [one for one in statements if isinstance(one.node, ast.ImportFrom) and _imported_from(name, value, one)]
+    if imports:
+        return _pack_from_import(name, imports, definition, luggage)
+    return _pack_constant(name, value, statements, luggage)
+
+
+def _pack_helper(name: str, value: types.FunctionType, luggage: Luggage) -> str | None:
+    if what := what_instead(value):
+        return what
+    try:
+        definition = find_definition(value)
+    except CaptureError as error:
+        luggage.problems += error.problems
+        return None
+    pack_function(definition, name, luggage)
+    return None
+
+
+def _pack_module(
+    name: str, module: types.ModuleType, statements: list[FileStatement], definition: Definition, luggage: Luggage
+) -> str | None:
+    imports = [one for one in statements if isinstance(one.node, ast.Import | ast.ImportFrom)]
+    if imports and all(one.conditional for one in imports):
+        return _depends(imports)
+    dotted = module.__name__
+    if sys.modules.get(dotted) is not module:
+        return f"a module object that `import {dotted}` does not give; import a real module"
+    wanted = {dotted} | {
+        alias.name
+        for one in imports
+        if isinstance(one.node, ast.Import)
+        for alias in one.node.names
+        if alias.asname is None and alias.name.startswith(f"{name}.") and name == dotted
+    }
+    for each in sorted(wanted):
+        if what := refused_module(each, requires=luggage.requires, home=definition.function.__module__):
+            return what
+    luggage.modules |= wanted
+    luggage.meaning[name] = dotted
+    luggage.imports[name] = tuple(
+        f"import {each}" if each == name or each != dotted else f"import {each} as {name}" for each in sorted(wanted)
+    )
+    return None
+
+
+def _imported_from(name: str, value: Any, statement: FileStatement) -> ast.alias | None:
+    """The alias of a from-import that gives this very object under this name."""
+    node = statement.node
+    assert isinstance(node, ast.ImportFrom)
+    for alias in node.names:
+        if (alias.asname or alias.name) == name:
+            return alias
+        module = sys.modules.get(node.module or "")
+        if alias.name == "*" and not node.level and getattr(module, name, None) is value:
+            return alias
+    return None
+
+
+def _pack_from_import(
+    name: str, statements: list[FileStatement], definition: Definition, luggage: Luggage
+) -> str | None:
+    if all(one.conditional for one in statements):
+        return _depends(statements)
+    node = next(one.node for one in statements if not one.conditional)
+    assert isinstance(node, ast.ImportFrom)
+    written = next((alias.name for alias in node.names if (alias.asname or alias.name) == name), name)
+    if node.level:
+        return (
+            f"`from {'.' * node.level}{node.module or ''} import {written}` has no package where it runs; "
+            "move what you need into the same file"
+        )
+    module, value = str(node.module), definition.function.__globals__[name]
+    what = refused_name(f"{module}.{written}") or refused_module(
+        module, requires=luggage.requires, home=definition.function.__module__
+    )
+    if what:
+        return what
+    if getattr(sys.modules.get(module), written, None) is not value:
+        return f"is no longer what `from {module} import {written}` gives; use the imported one"
+    luggage.modules.add(module)
+    luggage.meaning[name] = f"{module}.{written}"
+    renamed = "" if written == name else f" as {name}"
+    luggage.imports[name] = (f"from {module} import {written}{renamed}",)
+    return None
+
+
+def _pack_constant(name: str, value: Any, statements: list[FileStatement], luggage: Luggage) -> str | None:
+    for statement in statements:
+        written = _assigned_to(name, statement.node)
+        if written is None or statement.conditional or not is_literal(written):
+            continue
+        if is_same_literal(ast.literal_eval(written), value):
+            whole = statement.whole_lines() if _is_plain_assignment(statement.node) else None
+            luggage.constants[name] = whole or f"{name} = {statement.segment(written)}\n"
+            return None
+        return f"is {shown_value(value)} now, and {statement.segment(written)} in {statement.where}; write it inside"
+    return _what_it_is(value, name, statements)
+
+
+def _assigned_to(name: str, node: ast.stmt) -> ast.expr | None:
+    """The expression that an assignment gives to the name; `a, b = 1, 2` is taken apart."""
+    if isinstance(node, ast.AnnAssign):
+        return node.value if isinstance(node.target, ast.Name) else None
+    if not isinstance(node, ast.Assign):
+        return None
+    for target in node.targets:
+        if isinstance(target, ast.Name) and target.id == name:
+            return node.value
+        if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+            for part, written in zip(target.elts, node.value.elts, strict=False):
+                if isinstance(part, ast.Name) and part.id == name:
+                    return written
+    return None
+
+
+def _is_plain_assignment(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name)
+
+
+def _what_it_is(value: Any, name: str, statements: list[FileStatement]) -> str:
+    inside = "move it inside the function, or give it as a field"
+    kind = type(value)
+    if isinstance(value, type):
+        return f"the class {value.__qualname__} is not there where the text runs; write what you need from it inside"
+    if kind.__module__.partition(".")[0] == "torch":
+        return f"a {kind.__module__}.{kind.__qualname__}; torch will be missing where it runs, write it with numpy"
+    if isinstance(value, types.FunctionType):
+        code = value.__code__
+        place = f"{shown_name(code.co_filename, value.__globals__)}:{code.co_firstlineno}"
+        return f"a function of another file ({place}); move it into this one"
+    if kind.__name__ == "ndarray":
+        return f"an array of shape {value.shape} made when the file was imported; {inside}"
+    assigned = [(one, written) for one in statements if (written := _assigned_to(name, one.node)) is not None]
+    if assigned and any(one.conditional for one, _ in assigned):
+        return f"{shown_value(value)} was assigned under a condition ({assigned[0][0].where}); {inside}"
+    if assigned:
+        one, written = assigned[0]
+        return f"`{shown_segment(one.segment(written))}` ({one.where}) is no literal but computed; {inside}"
+    return f"{shown_value(value)} of type {kind.__qualname__} is no literal of the file; {inside}"
+
+
+def shown_segment(text: str) -> str:
+    """A piece of the user's text in a message: short, on one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= 60 else f"{line[:57]}..."
+
+
+def _depends(statements: list[FileStatement]) -> str:
+    return (
+        f"imported under a condition ({statements[0].where}): the result would depend on what is installed; "
+        "import it plainly"
+    )
+
+
+def _changed_constants(definition: Definition, luggage: Luggage) -> Iterator[Problem]:
+    """Lists and dicts of the file that the function changes: state between calls."""
+    for node in ast.walk(definition.node):
+        changed: ast.expr | None = None
+        if isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load):
+            changed = node.value
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _CHANGERS:
+            changed = node.func.value
+        if isinstance(changed, ast.Name) and changed.id in luggage.constants:
+            yield Problem(
+                definition.where(node), f"`{changed.id}` is changed here, which lives on between calls; make it inside"
+            )

@@ -1,0 +1,181 @@
+"""Constructs that make the result depend on the machine, the moment or the call before: a lint, no security check.
+
+Python is no sandbox, and nothing here is meant as one: this finds what a scientist writes by habit. What it cannot see
+shows when the text is run twice (see hyrax_pack.capturing.proving).
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+
+from hyrax_runtime.replay_text import character_problem, name_problem
+
+from hyrax_pack.capturing.finding import Definition
+from hyrax_pack.capturing.modules import refused_name
+from hyrax_pack.errors import Problem
+
+BUILTINS: Mapping[str, str] = {
+    "eval": "runs text that cannot be seen here; write the expression itself",
+    "exec": "runs text that cannot be seen here; write the statements themselves",
+    "compile": "runs text that cannot be seen here; write the statements themselves",
+    "__import__": "imports what cannot be seen here; write a plain import",
+    "globals": "looks at whatever surrounds the function, which is not there where it runs; name what you need",
+    "locals": "depends on the names of variables; name what you need",
+    "vars": "depends on the names of variables; name what you need",
+    "open": "reads or writes a file; give its content as a field, or write it into the text",
+    "input": "waits for a person; give the value as a field",
+    "breakpoint": "stops for a person; remove it",
+    "help": "prints; remove it",
+    "print": "prints at every call; remove it",
+    "exit": "ends the program; raise an error",
+    "quit": "ends the program; raise an error",
+    "id": "gives another number in each run; compare with `is`",
+    "hash": "gives another number for a string in each run; use hashlib",
+}
+
+_INSIDES = frozenset({"__globals__", "__builtins__", "__code__", "__closure__", "__subclasses__", "__import__"})
+_WRITERS = frozenset({"tofile", "dump"})  # methods of an array that write a file
+# Calls whose result keeps the order of their first argument.
+_IN_ORDER = frozenset(
+    {"array", "asarray", "concatenate", "enumerate", "fromiter", "iter", "join", "list", "stack", "tuple", "zip"}
+)
+
+
+def forbidden_constructs(definition: Definition, imported: Mapping[str, str]) -> Iterator[Problem]:
+    """Every construct of the function that cannot travel, with its line and the cure.
+
+    Parameters
+    ----------
+    definition : Definition
+        The function.
+    imported : mapping of str to str
+        What the imports inside it and above it bind: name -> dotted name.
+    """
+    within: list[ast.AST] = []
+    yield from _hidden_characters(definition)
+    for statement in definition.node.body:
+        for node, what in _walk(statement, within, imported):
+            yield Problem(definition.where(node), what)
+    if definition.enclosing_class:
+        yield from _mangled_names(definition)
+
+
+def imports_inside(definition: Definition) -> Iterator[ast.Import | ast.ImportFrom]:
+    """Each import statement of the body."""
+    yield from (node for node in ast.walk(definition.node) if isinstance(node, ast.Import | ast.ImportFrom))
+
+
+def imported_names(node: ast.Import | ast.ImportFrom) -> dict[str, str]:
+    """What an import binds: name -> dotted name."""
+    if isinstance(node, ast.ImportFrom):
+        return {alias.asname or alias.name: f"{node.module or ''}.{alias.name}" for alias in node.names}
+    return {
+        alias.asname or alias.name.partition(".")[0]: alias.name if alias.asname else alias.name.partition(".")[0]
+        for alias in node.names
+    }
+
+
+def _walk(node: ast.AST, within: list[ast.AST], imported: Mapping[str, str]) -> Iterator[tuple[ast.AST, str]]:
+    what = _what_is_wrong(node, within, imported)
+    if what:
+        yield node, what
+    if isinstance(node, ast.Attribute) and what:
+        return  # np.random.normal: said once for the whole name
+    within.append(node)
+    for child in ast.iter_child_nodes(node):
+        yield from _walk(child, within, imported)
+    within.pop()
+
+
+def _what_is_wrong(node: ast.AST, within: list[ast.AST], imported: Mapping[str, str]) -> str | None:
+    if isinstance(node, ast.Global | ast.Nonlocal):
+        word = type(node).__name__.lower()
+        return f"`{word} {', '.join(node.names)}` keeps state between calls; return what you computed instead"
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return _import_that_depends(node, within)
+    if isinstance(node, ast.Attribute):
+        return _attribute(node, imported)
+    if isinstance(node, ast.Call):
+        return _call(node)
+    if isinstance(node, ast.For | ast.comprehension) and _is_set(node.iter):
+        return _HASH_ORDER
+    if isinstance(node, ast.Await | ast.AsyncFor | ast.AsyncWith | ast.AsyncFunctionDef):
+        return "awaits; tensors are computed, not awaited"
+    return None
+
+
+_HASH_ORDER = "the order of a set differs from run to run; sort it: sorted(...)"
+
+
+def _import_that_depends(node: ast.Import | ast.ImportFrom, within: list[ast.AST]) -> str | None:
+    if any(isinstance(outer, ast.Try | ast.TryStar | ast.With) for outer in within):
+        return (
+            f"`{ast.unparse(node)}` inside {'with' if isinstance(within[-1], ast.With) else 'try'}: the result would "
+            "depend on what is installed; import it plainly"
+        )
+    return None
+
+
+def _attribute(node: ast.Attribute, imported: Mapping[str, str]) -> str | None:
+    dotted = _dotted(node, imported)
+    if dotted and (what := refused_name(dotted)):
+        return f"`{ast.unparse(node)}`: {what}"
+    if node.attr in _INSIDES:
+        return f"`.{node.attr}` reaches into Python itself; write what is meant"
+    if node.attr in _WRITERS:
+        return f"`.{node.attr}` writes a file; remove it"
+    return None
+
+
+def _call(node: ast.Call) -> str | None:
+    called = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+    first = node.args[0] if node.args else None
+    if called in _IN_ORDER and first is not None and _is_set(first):
+        return _HASH_ORDER
+    if called == "datetime64" and isinstance(first, ast.Constant) and first.value in ("now", "today"):
+        return f"`{ast.unparse(node)}` reads the clock; give the time as a field"
+    return None
+
+
+def _is_set(node: ast.expr) -> bool:
+    named = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("set", "frozenset")
+    return named or isinstance(node, ast.Set | ast.SetComp)
+
+
+def _dotted(node: ast.expr, imported: Mapping[str, str]) -> str | None:
+    if isinstance(node, ast.Name):
+        return imported.get(node.id)
+    if isinstance(node, ast.Attribute):
+        start = _dotted(node.value, imported)
+        return f"{start}.{node.attr}" if start else None
+    return None
+
+
+def _hidden_characters(definition: Definition) -> Iterator[Problem]:
+    first, last = definition.node.lineno, definition.node.end_lineno or 0
+    for number in range(first, last + 1):
+        if found := character_problem(definition.lines[number - 1]):
+            yield Problem(definition.where(number), f"{found[1]} hides what is written; remove it")
+    for name, line in _names(definition.node):
+        if what := name_problem(name):
+            yield Problem(definition.where(line), what)
+
+
+def _mangled_names(definition: Definition) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for name, line in _names(definition.node):
+        if name.startswith("__") and not name.endswith("__") and name not in seen:
+            seen.add(name)
+            yield Problem(
+                definition.where(line),
+                f"`{name}` is another name inside a class than outside; begin it with one underscore",
+            )
+
+
+def _names(node: ast.AST) -> Iterator[tuple[str, int]]:
+    for part in ast.walk(node):
+        for attribute in ("id", "arg", "attr"):
+            name = getattr(part, attribute, None)
+            if isinstance(name, str):
+                yield name, getattr(part, "lineno", 0)

@@ -1,0 +1,162 @@
+"""Which modules a captured function may import, which of their names it may not use, and who distributes them."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Sequence
+
+from hyrax_runtime.manifest import Requirement
+from hyrax_runtime.replay import missing_requirements
+
+# numpy, and the parts of the standard library that only compute.
+ALLOWED = frozenset(
+    {
+        "__future__", "abc", "array", "base64", "binascii", "bisect", "bz2", "calendar", "cmath", "collections",
+        "colorsys", "contextlib", "copy", "dataclasses", "datetime", "decimal", "enum", "fractions", "functools",
+        "gzip", "hashlib", "heapq", "io", "itertools", "json", "lzma", "math", "numbers", "numpy", "operator", "re",
+        "statistics", "string", "struct", "textwrap", "types", "typing", "unicodedata", "zlib",
+    }
+)  # fmt: skip
+
+_TORCH = frozenset({"torch", "torchvision", "torchaudio", "torch_xla", "functorch"})
+
+# What no list of requirements allows: the result would depend on when, where or how often it runs.
+_NEVER = {
+    "random": "is random: give random numbers as a field, or augment in train_step",
+    "secrets": "is random: give random numbers as a field, or augment in train_step",
+    "uuid": "is random: give random numbers as a field, or augment in train_step",
+    "numpy.random": "is random: give random numbers as a field, or augment in train_step",
+    "time": "reads the clock: give the time as a field",
+    "datetime.datetime.now": "reads the clock: give the time as a field",
+    "datetime.datetime.utcnow": "reads the clock: give the time as a field",
+    "datetime.datetime.today": "reads the clock: give the time as a field",
+    "datetime.date.today": "reads the clock: give the time as a field",
+    "importlib": "imports what cannot be seen here: write a plain import",
+    "builtins": "reaches eval, exec and open: use the built-in names that compute",
+    "os.environ": "reads the environment: put the value into the text, or give it as a field",
+    "os.getenv": "reads the environment: put the value into the text, or give it as a field",
+    "numpy.load": "reads a file: give its content as a field, or write it into the text",
+    "numpy.loadtxt": "reads a file: give its content as a field, or write it into the text",
+    "numpy.genfromtxt": "reads a file: give its content as a field, or write it into the text",
+    "numpy.fromfile": "reads a file: give its content as a field, or write it into the text",
+    "numpy.fromregex": "reads a file: give its content as a field, or write it into the text",
+    "numpy.memmap": "reads a file: give its content as a field, or write it into the text",
+    "numpy.DataSource": "reads a file: give its content as a field, or write it into the text",
+    "numpy.lib": "is numpy's inside: use the public names of numpy",
+    "numpy.save": "writes a file: remove it",
+    "numpy.savez": "writes a file: remove it",
+    "numpy.savez_compressed": "writes a file: remove it",
+    "numpy.savetxt": "writes a file: remove it",
+    "io.open": "opens a file: give its content as a field",
+    "io.open_code": "opens a file: give its content as a field",
+    "io.FileIO": "opens a file: give its content as a field",
+    "gzip.open": "opens a file: give the bytes as a field and use gzip.decompress",
+    "bz2.open": "opens a file: give the bytes as a field and use bz2.decompress",
+    "lzma.open": "opens a file: give the bytes as a field and use lzma.decompress",
+    "numpy.seterr": "changes numpy for the whole process: use `with np.errstate(...)`",
+    "numpy.seterrcall": "changes numpy for the whole process: use `with np.errstate(...)`",
+    "numpy.setbufsize": "changes numpy for the whole process: remove it",
+    "numpy.set_printoptions": "changes numpy for the whole process: remove it",
+    "numpy.f2py": "compiles and runs programs: it has no place in to_tensor",
+    "numpy.ctypeslib": "loads libraries: it has no place in to_tensor",
+    "numpy.testing": "is for tests: use an `if` and `raise`",
+}  # fmt: skip
+
+
+def refused_name(dotted: str) -> str | None:
+    """Why no captured text may use a name such as `numpy.random.normal`; None where nothing is known against it.
+
+    Examples
+    --------
+    >>> refused_name("numpy.random.normal")
+    'numpy.random is random: give random numbers as a field, or augment in train_step'
+    >>> refused_name("numpy.linalg.norm") is None
+    True
+    """
+    parts = dotted.split(".")
+    for end in range(1, len(parts) + 1):
+        name = ".".join(parts[:end])
+        if name in _NEVER:
+            return f"{name} {_NEVER[name]}"
+    return None
+
+
+def refused_module(module: str, *, requires: Sequence[str], home: str) -> str | None:
+    """Why a captured text may not import the module, with the cure; None where it may.
+
+    Parameters
+    ----------
+    module : str
+        Dotted, as imported.
+    requires : sequence of str
+        `[model] requires`: modules or distributions that will be installed where the bundle runs.
+    home : str
+        `__module__` of the function, to know its own package.
+    """
+    top = module.partition(".")[0]
+    if top in _TORCH:
+        return "torch will be missing where it runs; write it with numpy, torch never travels"
+    if what := refused_name(module):
+        return what
+    if top in ALLOWED:
+        return None
+    if top in ("hyrax_pack", "hyrax") or (top == home.partition(".")[0] and top != "__main__"):
+        return f"{top}, your own package, will be missing where it runs; move what you need into the same file"
+    if top in sys.stdlib_module_names:
+        listed = top in {_plain_name(name) for name in requires}
+        return None if listed else f'{top} does more than compute; remove it, or allow it: [model] requires = ["{top}"]'
+    if not is_module(module):
+        return f"{module} is not installed here, so nothing can be proven; install it, or remove the import"
+    return _refused_distribution(top, requires)
+
+
+def is_module(dotted: str) -> bool:
+    """Whether the dotted name is a module that is installed here; finds without importing."""
+    return not missing_requirements([Requirement(dotted, None, None)])
+
+
+def requirements_of(modules: Iterable[str]) -> tuple[Requirement, ...]:
+    """Each module with the distribution that brought it and its version; None for the standard library."""
+    return tuple(_requirement(module) for module in sorted(set(modules)))
+
+
+def _refused_distribution(top: str, requires: Sequence[str]) -> str | None:
+    distribution, _ = _distribution_of(top)
+    if distribution is None:
+        return f"{top} is a file of this machine and will be missing where it runs; move what you need into the file"
+    wanted = {_plain_name(name) for name in requires}
+    if _plain_name(top) in wanted or _plain_name(distribution) in wanted:
+        return None
+    return (
+        f"{top} may be missing where it runs; have it installed there and say so: "
+        f'[model] requires = ["{top}"], or write it with numpy'
+    )
+
+
+def _requirement(module: str) -> Requirement:
+    top = module.partition(".")[0]
+    if top in sys.stdlib_module_names:
+        return Requirement(module, None, None)
+    return Requirement(module, *_distribution_of(top))
+
+
+def _distribution_of(top: str) -> tuple[str | None, str | None]:
+    """Name and version of the installed distribution that holds a top-level module."""
+    from importlib import metadata  # 20 ms, and only capturing needs it
+
+    try:
+        found = metadata.distribution(top)
+        files = found.files
+        if files is None or any(str(file).startswith((f"{top}/", f"{top}.")) for file in files):
+            return found.metadata["Name"], found.version
+    except metadata.PackageNotFoundError:
+        pass
+    names = metadata.packages_distributions().get(top)  # reads every distribution: a tenth of a second
+    return (names[0], metadata.version(names[0])) if names else (None, None)
+
+
+def _plain_name(name: str) -> str:
+    """A distribution or module name without version and spelling: `Scikit-Learn>=1.5` is `scikit_learn`."""
+    found = re.match(r"[A-Za-z0-9_.-]+", name.strip())
+    return re.sub(r"[-_.]+", "_", found[0]).lower() if found else ""

@@ -1,0 +1,72 @@
+"""Every name that a function looks up outside itself, with the line where it does.
+
+symtable decides, over the text that will travel: defaults, nested functions, lambdas, comprehensions, class bodies and
+f-strings included. Annotations of local variables are never evaluated, so names that only they use are left out.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import symtable
+from collections.abc import Iterator
+
+from hyrax_pack.capturing.finding import Definition
+
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+
+
+def outer_names(definition: Definition, text: str) -> dict[str, int]:
+    """Names looked up outside the function, in order of first use, each with its line in the user's file.
+
+    Parameters
+    ----------
+    definition : Definition
+        Where the function stands; gives the lines.
+    text : str
+        The function alone, at column 0, as it will travel.
+    """
+    outside = set(_global_names(symtable.symtable(text, "to_tensor.py", "exec")))
+    lines: dict[str, int] = {}
+    for node in _evaluated(definition.node, definition.late_annotations):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in outside:
+            lines[node.id] = min(node.lineno, lines.get(node.id, node.lineno))
+    return dict(sorted(lines.items(), key=lambda item: item[1]))
+
+
+def is_pythons_own(name: str) -> bool:
+    """Whether the name is one of Python's own built-ins, and not one that a prompt or a notebook has added."""
+    value = getattr(builtins, name, None)
+    return value is not None and (
+        name in ("Ellipsis", "NotImplemented", "__debug__") or getattr(value, "__module__", None) in ("builtins", "_io")
+    )
+
+
+def _global_names(table: symtable.SymbolTable) -> Iterator[str]:
+    """Names of a table and its children that are looked up globally (in a class body, that may be)."""
+    for symbol in table.get_symbols():
+        in_class = table.get_type() == "class" and symbol.is_local()
+        if table.get_type() != "module" and symbol.is_referenced() and (symbol.is_global() or in_class):
+            yield symbol.get_name()
+    for child in table.get_children():
+        yield from _global_names(child)
+
+
+def _evaluated(node: ast.AST, late_annotations: bool) -> Iterator[ast.AST]:
+    """The parts of a captured function that run, in no order; its own signature is checked elsewhere."""
+    stack: list[tuple[ast.AST, bool]] = [(child, False) for child in getattr(node, "body", [])]
+    while stack:
+        part, in_class = stack.pop()
+        yield part
+        in_class = isinstance(part, ast.ClassDef) or (in_class and not isinstance(part, _FUNCTIONS))
+        annotation = None if _is_evaluated(part, in_class, late_annotations) else _annotation(part)
+        stack.extend((child, in_class) for child in ast.iter_child_nodes(part) if child is not annotation)
+
+
+def _annotation(node: ast.AST) -> ast.AST | None:
+    return getattr(node, "annotation", None) or getattr(node, "returns", None)
+
+
+def _is_evaluated(node: ast.AST, in_class: bool, late_annotations: bool) -> bool:
+    """Whether the annotation of a node is: that of a function's local variable never is."""
+    return not late_annotations and (in_class or not isinstance(node, ast.AnnAssign))
