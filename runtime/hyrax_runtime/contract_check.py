@@ -9,7 +9,7 @@ from typing import Any
 
 from hyrax_runtime.columns import ColumnFault, Rows, as_recorded, count_if_recorded, read_rows
 from hyrax_runtime.contract import OBJECT_ID, FieldContract, InputContract
-from hyrax_runtime.errors import FieldsError, Problem
+from hyrax_runtime.errors import FieldsError, Problem, RowProblem
 
 ROWS_NAMED = 5  # of a field with many refused rows, so that a million bad rows are not a million lines
 
@@ -121,7 +121,7 @@ class InputCheck:
         if problems:
             raise FieldsError(problems)
         refused = {
-            row: FieldsError([Problem(f"{path} row {row}", text) for path, text in found])
+            row: FieldsError([RowProblem(path, text, row) for path, text in found])
             for row, found in sorted(_by_row(faults).items())
         }
         return Prepared(rows, self._recorded(columns, refused), ids, refused)
@@ -233,7 +233,7 @@ def _row_count(columns: Mapping[str, Rows], ids: Any, problems: list[Problem]) -
 def _row_problems(faults: Mapping[str, Mapping[int, str]]) -> Iterator[Problem]:
     for path, rows in faults.items():
         for row in list(rows)[:ROWS_NAMED]:
-            yield Problem(f"{path} row {row}", rows[row])
+            yield RowProblem(path, rows[row], row)
         if len(rows) > ROWS_NAMED:
             yield Problem(path, f"{len(rows) - ROWS_NAMED} more rows are refused")
 

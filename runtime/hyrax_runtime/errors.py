@@ -17,7 +17,7 @@ Data stands in attributes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 
@@ -30,6 +30,16 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.where}: {self.what}" if self.where else self.what
+
+
+@dataclass(frozen=True)
+class RowProblem(Problem):
+    """A fault of one row of the field `where`."""
+
+    row: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.where} row {self.row}: {self.what}"
 
 
 def describe(source: str, problems: Sequence[Problem], cure: str = "") -> str:
@@ -237,6 +247,11 @@ class FieldsError(InputError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__(describe("input", problems))
+
+    def renumbered(self, first_row: int) -> FieldsError:
+        """Return the same with rows counted from the start of the file or stream, where the batch began there."""
+        moved = (replace(one, row=one.row + first_row) if isinstance(one, RowProblem) else one for one in self.problems)
+        return FieldsError(tuple(moved))
 
     def __reduce__(self) -> tuple[type[FieldsError], tuple[tuple[Problem, ...]]]:
         return FieldsError, (self.problems,)  # so that it crosses to another process whole

@@ -72,8 +72,7 @@ class Predictor:
         self.settings = settings
         self._bundle = bundle
         lowered = _runs_lowered(bundle, settings.python)
-        if trust is not None or not lowered:
-            require_trust(bundle, trust)
+        require_trust(bundle, trust, runs_python=not lowered)
         self._feed, graph = _lowered_way(bundle) if lowered else _replayed_way(bundle)
         self._session = self._open_session(graph, settings.device)
         self._check = InputCheck(stacked_contract(bundle.contract) if lowered else bundle.contract)

@@ -14,7 +14,6 @@ import threading
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -25,6 +24,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as native
 from hyrax_runtime.contract import Dim
 from hyrax_runtime.devices import Device, absent_provider, parse_device, provider_options, refused_provider
 from hyrax_runtime.errors import HyraxError, ProviderError, RunError, SessionError, UsageError
+from hyrax_runtime.folders import user_cache_folder
 
 Memory = Literal["shared", "fast"]
 
@@ -249,7 +249,7 @@ def _cache_folder(device: Device) -> str | None:
     """Where TensorRT keeps what it compiled: the user's cache folder, never beside the bundle."""
     if device.name != "tensorrt":
         return None
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hyrax" / "tensorrt"
+    folder = user_cache_folder() / "tensorrt"
     folder.mkdir(parents=True, exist_ok=True)
     return str(folder)
 

@@ -1,0 +1,72 @@
+"""`hyrax-run`: arguments in, one command's module out; errors become exit codes here.
+
+Exit codes: 0 done, 1 a check failed or an input was refused, 2 wrong usage. Results go to stdout, talk and progress to
+stderr. A command's module is imported when the command is run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from hyrax_runtime.errors import HyraxError, UsageError
+
+COMMANDS = {
+    "inspect": "everything in a bundle's manifest; runs nothing",
+    "verify": "integrity, then the proof on this machine, stage by stage",
+    "trust": "show a bundle's code and record your consent to run it",
+    "unpack": "write a bundle's members into a folder",
+    "predict": "rows from a .npz or Parquet file in, outputs out",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit code."""
+    given = list(sys.argv[1:] if argv is None else argv)
+    try:
+        arguments = _parser(given).parse_args(given)
+        if not hasattr(arguments, "run"):
+            _parser([]).print_help(sys.stderr)
+            return 2
+        code: int = arguments.run(arguments)
+        sys.stdout.flush()
+    except HyraxError as error:
+        print(f"hyrax-run: {error}", file=sys.stderr)
+        return 2 if isinstance(error, UsageError) else 1
+    except KeyboardInterrupt:
+        print("hyrax-run: interrupted; nothing half-written is left", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # whoever read our output has gone; Python would complain again when it flushes stdout at exit
+        sys.stdout = None
+        return 1
+    return code
+
+
+def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
+    """Make the parser; only the command that was given is imported and gets its arguments."""
+    parser = argparse.ArgumentParser(prog="hyrax-run", description="Run .hyrax bundles, without torch.")
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version of hyrax-runtime")
+    commands = parser.add_subparsers(metavar="COMMAND", title="commands")
+    for name, summary in COMMANDS.items():
+        command = commands.add_parser(
+            name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.", allow_abbrev=False
+        )
+        if name in given[:1]:
+            module = importlib.import_module(f"hyrax_runtime.commands.{name}")
+            module.add_arguments(command)
+            command.set_defaults(run=module.run)
+    return parser
+
+
+class _Version(argparse.Action):
+    """Print the version; package metadata is read only when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *arguments: Any) -> None:
+        from importlib.metadata import version
+
+        print(f"hyrax-run {version('hyrax-runtime')}")
+        parser.exit()

@@ -1,0 +1,16 @@
+"""The options of every command that makes a predictor."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def add_running_options(parser: argparse.ArgumentParser) -> None:
+    """Add where and how to run, and who allows it."""
+    parser.add_argument("--device", default="cpu", metavar="D", help="cpu (default), cuda, cuda:1, tensorrt or auto")
+    parser.add_argument("--memory", default="auto", metavar="M", help="shared, fast or auto (default)")
+    parser.add_argument("--threads", type=int, metavar="T", help="threads within one operator")
+    parser.add_argument("--trust", metavar="sha256:ID", help="allow the Python of this very bundle to run")
+    parser.add_argument(
+        "--python", default="allow", metavar="P", help="allow (default), or never: run only the lowered to_tensor"
+    )

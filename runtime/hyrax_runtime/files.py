@@ -1,0 +1,278 @@
+"""Files of rows in, files of outputs out: `.npz` here, Parquet in `hyrax_runtime.arrow`. Row order is kept.
+
+Arrays and columns are named `friendly/field`, or `field` where that is unambiguous; the first axis is rows; ids stand
+in `object_id` unless told. Outputs are written beside their ids, to a temporary file that takes its name when complete.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+import os
+import secrets
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hyrax_runtime.contract import OBJECT_ID, InputContract
+from hyrax_runtime.contract_check import DataDict, nest
+from hyrax_runtime.errors import DataFileError, MissingExtraError, OutputFileError, Problem, UsageError, describe
+from hyrax_runtime.manifest import Output
+from hyrax_runtime.outputs import Outputs
+
+ERROR_COLUMN = "error"
+PARQUET_ENDINGS = (".parquet", ".pq")
+
+
+class RowsFile(Protocol):
+    """An open file of rows that has every field of a contract."""
+
+    rows: int
+
+    def batches(self, size: int) -> Iterator[DataDict]:
+        """Read the rows in order, `size` at a time, as `data_dict`s; only one batch is held."""
+        ...
+
+
+class OutputsFile(Protocol):
+    """An output file being written."""
+
+    def write(self, outputs: Outputs) -> None:
+        """Add one batch."""
+        ...
+
+    def close(self) -> None:
+        """Write what is left."""
+        ...
+
+    def abandon(self) -> None:
+        """Let go of the file, complete or not."""
+        ...
+
+
+def open_rows(path: str | os.PathLike[str], contract: InputContract, *, ids: str | None = None) -> RowsFile:
+    """Open a `.npz` or Parquet file, told apart by its first bytes.
+
+    Parameters
+    ----------
+    path : path
+    contract : InputContract
+        Which fields are needed; other columns are left alone.
+    ids : str, optional
+        The column of ids; `object_id` where there is one unless told.
+
+    Raises
+    ------
+    DataFileError
+        The file is missing, unreadable or neither; or lacks columns: all of them are named, each with the nearest.
+    MissingExtraError
+        A Parquet file, and pyarrow is not installed.
+    """
+    at = Path(path)
+    try:
+        with at.open("rb") as file:
+            magic = file.read(4)
+    except OSError as error:
+        raise DataFileError(f"{at}: {error.strerror or error}") from error
+    if magic in (b"PK\x03\x04", b"PK\x05\x06"):
+        return NpzRows(at, contract, ids)
+    if magic == b"PAR1":
+        require_arrow("reading Parquet")
+        from hyrax_runtime.arrow import ParquetRows
+
+        return ParquetRows(at, contract, ids)
+    raise DataFileError(f"{at}: neither a .npz nor a Parquet file; save the rows with numpy.savez or as Parquet")
+
+
+class NpzRows:
+    """A `.npz` file: each array that is needed is read whole."""
+
+    def __init__(self, path: Path, contract: InputContract, ids: str | None) -> None:
+        self._arrays: dict[str, NDArray[Any]] = {}
+        try:
+            with np.load(path, allow_pickle=False) as held:
+                for place, name in choose_columns(path, held.files, contract, ids).items():
+                    self._arrays[place] = _read_array(held, path, name)
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise DataFileError(f"{path}: not a readable .npz file ({error}); write it again") from error
+        counts = {len(array) for array in self._arrays.values()}
+        if len(counts) > 1:
+            listed = ", ".join(f"{place} has {len(array)}" for place, array in self._arrays.items())
+            raise DataFileError(f"{path}: the arrays differ in their number of rows: {listed}")
+        self.rows = counts.pop() if counts else 0
+
+    def batches(self, size: int) -> Iterator[DataDict]:
+        """Cut the arrays into batches; views, nothing is copied."""
+        for start in range(0, self.rows, size):
+            yield nest({place: array[start : start + size] for place, array in self._arrays.items()})
+
+
+def choose_columns(path: Path, names: Sequence[str], contract: InputContract, ids: str | None) -> dict[str, str]:
+    """Return which column holds what: path of a field, or `object_id`, to column name.
+
+    Raises
+    ------
+    DataFileError
+        Fields that `to_tensor` reads are missing, or the column of ids that was asked for.
+    """
+    short = [field.field for field in contract.read]
+    chosen: dict[str, str] = {}
+    problems: list[Problem] = []
+    for field in contract.read:
+        ways = [field.path, *([field.field] if short.count(field.field) == 1 else [])]
+        if field.path == OBJECT_ID and ids is not None:
+            ways = [ids]
+        found = next((name for name in ways if name in names), None)
+        if found is None:
+            problems.append(Problem(field.path, _missing_column(ways, names)))
+        else:
+            chosen[field.path] = found
+    if ids is not None and ids not in names:
+        problems.append(Problem("ids", _missing_column([ids], names)))
+    elif ids is not None or OBJECT_ID in names:
+        chosen.setdefault(OBJECT_ID, ids or OBJECT_ID)
+    if problems:
+        raise DataFileError(describe(str(path), problems))
+    return chosen
+
+
+def write_outputs(
+    path: str | os.PathLike[str], batches: Iterable[Outputs], declared: Sequence[Output], *, with_errors: bool = False
+) -> int:
+    """Write outputs, ids beside them, batch by batch; return the number of rows.
+
+    Parquet is streamed; `.npz` is held until its end, since its arrays state their length first. With `with_errors` a
+    column `error` says why a row was refused, empty where it was not.
+
+    Raises
+    ------
+    UsageError
+        The name ends in neither `.npz` nor `.parquet`.
+    OutputFileError
+        The file cannot be written. As with any other error on the way, no file is left and an older one stays.
+    """
+    make = _writer_for(Path(path))
+    rows = 0
+    with _new_file(Path(path)) as temporary:
+        file = make(temporary, declared, with_errors)
+        try:
+            for outputs in batches:
+                rows += len(next(iter(outputs.values())))
+                with _named(path):
+                    file.write(outputs)
+            with _named(path):
+                file.close()
+        finally:
+            file.abandon()
+    return rows
+
+
+class NpzOutputs:
+    """Outputs on their way to a `.npz` file."""
+
+    def __init__(self, path: Path, declared: Sequence[Output], with_errors: bool) -> None:
+        self._path = path
+        self._declared = declared
+        self._with_errors = with_errors
+        self._columns: dict[str, list[Any]] = {}
+
+    def write(self, outputs: Outputs) -> None:
+        """Keep one batch."""
+        rows = len(next(iter(outputs.values())))
+        if outputs.object_id is not None:
+            self._columns.setdefault(OBJECT_ID, []).append(np.asarray(outputs.object_id))
+        for name, array in outputs.items():
+            self._columns.setdefault(name, []).append(array.astype(np.str_) if array.dtype.kind == "O" else array)
+        if self._with_errors:
+            self._columns.setdefault(ERROR_COLUMN, []).append(np.array(error_texts(outputs, rows), dtype=np.str_))
+
+    def close(self) -> None:
+        """Write all of it."""
+        columns = {name: _joined(name, parts) for name, parts in self._columns.items()}
+        # numpy.savez takes the names as arguments, and so cannot write an output called "file"
+        with zipfile.ZipFile(self._path, "w", zipfile.ZIP_STORED) as archive:
+            for name, array in columns.items():
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                    np.lib.format.write_array(file, array, allow_pickle=False)
+
+    def abandon(self) -> None:
+        """Let go of what was kept."""
+        self._columns = {}
+
+
+def error_texts(outputs: Outputs, rows: int) -> list[str]:
+    """Return why each row was refused, in one line; empty where it was not."""
+    return [str(outputs.errors[row]).replace("\n", " ") if row in outputs.errors else "" for row in range(rows)]
+
+
+def require_arrow(purpose: str) -> None:
+    """Raise MissingExtraError unless pyarrow is installed; imports nothing."""
+    if importlib.util.find_spec("pyarrow") is None:
+        raise MissingExtraError(f"{purpose} needs pyarrow: pip install 'hyrax-runtime[arrow]'")
+
+
+def _read_array(held: Any, path: Path, name: str) -> NDArray[Any]:
+    try:
+        array: NDArray[Any] = held[name]
+    except ValueError as error:
+        raise DataFileError(f"{path}: array {name!r} cannot be read without running pickle ({error})") from error
+    if array.ndim == 0:
+        raise DataFileError(f"{path}: array {name!r} is a single value; the first axis must be the rows")
+    return array
+
+
+def _missing_column(ways: Sequence[str], names: Sequence[str]) -> str:
+    near = [match for way in ways for match in difflib.get_close_matches(way, names, n=1)]
+    hint = f"did you mean {near[0]!r}?" if near else f"the file has {', '.join(names) or 'no columns'}"
+    return f"no column {' or '.join(map(repr, ways))}; {hint}"
+
+
+def _writer_for(path: Path) -> Callable[[Path, Sequence[Output], bool], OutputsFile]:
+    if path.suffix == ".npz":
+        return NpzOutputs
+    if path.suffix in PARQUET_ENDINGS:
+        require_arrow("writing Parquet")
+        from hyrax_runtime.arrow import ParquetOutputs
+
+        return ParquetOutputs
+    raise UsageError(f"{path}: outputs are written as .npz or .parquet; give a name that ends in one of them")
+
+
+@contextmanager
+def _new_file(path: Path) -> Iterator[Path]:
+    """Give a temporary name beside `path`, which becomes `path` at the end, or is removed."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    except OSError as error:
+        raise OutputFileError(f"{path}: cannot be written ({error.strerror})") from error
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _named(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn a full disk or a lost folder into an error that names the file."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise OutputFileError(f"{path}: cannot be written ({reason}); nothing is left of it") from error
+
+
+def _joined(name: str, parts: list[Any]) -> NDArray[Any]:
+    shapes = {part.shape[1:] for part in parts}
+    if len(shapes) > 1:
+        listed = " and ".join(str(shape) for shape in sorted(shapes))
+        raise OutputFileError(f"output {name}: rows of shape {listed} make no one array; write .parquet instead")
+    return np.concatenate(parts)
