@@ -60,7 +60,7 @@ def _layer_problems(layer: Mapping[str, Any], packages: Mapping[str, Mapping[str
         elif name in TABLES:
             yield from _table_problems(name, value, packages)
         elif name in packages:
-            yield from _default_problems(name, value, packages[name].get(name))
+            yield from _package_problems(name, value, packages[name].get(name))
 
 
 def _table_problems(
@@ -78,6 +78,16 @@ def _table_problems(
             yield Problem(where, f"{value!r} is {_what(value)}; settings of a data set stand in [data_set.<Class>]")
         elif table not in CONSTRUCTOR_TABLES:
             yield Problem(where, f"unknown key; {nearest(name, known)}")
+
+
+def _package_problems(package: str, values: Mapping[str, Any], defaults: Any) -> Iterator[Problem]:
+    if isinstance(defaults, Mapping) and defaults:
+        yield from _default_problems(package, values, defaults)
+        return
+    for name, value in values.items():
+        if not isinstance(value, Mapping):
+            where = f"{package}.{name}"
+            yield Problem(where, f"{value!r} is {_what(value)}; settings of a class stand in [{package}.<Class>]")
 
 
 def _default_problems(where: str, values: Mapping[str, Any], defaults: Any) -> Iterator[Problem]:

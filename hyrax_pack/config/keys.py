@@ -76,7 +76,7 @@ class Key:
 
 
 DEVICE = r"auto|cpu|mps|cuda(:[0-9]+)?"
-FUNCTION = r"[A-Za-z_][\w.]*:[A-Za-z_]\w*"
+FUNCTION = r".+:[A-Za-z_]\w*"
 
 TABLES: dict[str, dict[str, Key]] = {
     "general": {

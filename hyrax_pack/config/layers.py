@@ -116,13 +116,13 @@ def find_packages(tables: Mapping[str, Any], base_dir: Path) -> dict[str, Path |
     for name in _class_names(tables):
         if ".py:" in name:
             folder = _package_of_file(base_dir / name.rsplit(":", 1)[0])
-        elif "." in name:
-            folder = _package_folder(name.split(".", 1)[0].split(":", 1)[0], base_dir)
+            package = folder.name if folder else ""
         else:
-            continue
+            package = name.split(":", 1)[0].split(".", 1)[0]
+            folder = _package_folder(package, base_dir) if "." in name else None
         if folder is not None:
             defaults = folder / PACKAGE_FILE
-            packages[folder.name] = defaults if defaults.is_file() else None
+            packages[package] = defaults if defaults.is_file() else None
     return packages
 
 

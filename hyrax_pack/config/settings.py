@@ -35,7 +35,7 @@ class Config:
 
     source: str
     base_dir: Path
-    _tables: dict[str, Any] = field(repr=False)
+    _tables: dict[str, Any] = field(repr=False, hash=False)
 
     def get(self, path: str, default: Any = _REQUIRED) -> Any:
         """Return the setting at a dotted path, such as `train.epochs`; None where it is `false`, "not set".

@@ -1,0 +1,1 @@
+"""A package of a user: only its name matters here."""
