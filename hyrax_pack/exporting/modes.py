@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -38,9 +38,11 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             module.training = training
 
 
-def widened(array: torch.Tensor) -> torch.Tensor:
-    """Return a tensor in double precision where it holds floats; others as they are."""
-    return array.to(_WIDE[array.dtype]) if array.dtype in _WIDE else array
+def widened(tensor: Any) -> Any:
+    """Return a tensor in double precision where it holds floats; anything else, None too, as it is."""
+    if not isinstance(tensor, torch.Tensor):
+        return tensor
+    return tensor.to(_WIDE[tensor.dtype]) if tensor.dtype in _WIDE else tensor
 
 
 @contextmanager
@@ -119,9 +121,12 @@ def _cast_around_forward(model: nn.Module) -> Iterator[None]:
 @contextmanager
 def without_onednn() -> Iterator[None]:
     """Compute with torch's own kernels: another order of the same float32 additions."""
-    flags: Callable[..., Any] = torch.backends.mkldnn.flags
-    with flags(enabled=False):
+    enabled = torch._C._get_mkldnn_enabled()  # the public switch sets TF32 too, and warns about it
+    torch._C._set_mkldnn_enabled(False)
+    try:
         yield
+    finally:
+        torch._C._set_mkldnn_enabled(enabled)
 
 
 @contextmanager

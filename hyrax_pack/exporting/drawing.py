@@ -1,0 +1,136 @@
+"""From a model to a finished graph: the sample, the trace by the route that takes the model, cleaning, weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import onnx_ir as ir
+import torch
+from hyrax_runtime.manifest import Graph, GraphInput, Output
+
+from hyrax_pack.errors import ParityError
+from hyrax_pack.exporting.cleaning import clean, fix_interface
+from hyrax_pack.exporting.explaining import explain, passes_through
+from hyrax_pack.exporting.inference import Inference
+from hyrax_pack.exporting.packed_sequences import trace_packed
+from hyrax_pack.exporting.reference import Reference
+from hyrax_pack.exporting.slots import Layout, MakeSlots, Slots, make_rows
+from hyrax_pack.exporting.tracing import Traced, guards_in, trace
+from hyrax_pack.exporting.trials import PRIMES
+from hyrax_pack.exporting.watching import UserCode
+from hyrax_pack.exporting.weights import Weights, externalise
+
+# Names that appear in a traceback where a model packs its sequences.
+PACKING = ("pack_padded_sequence", "pack_sequence")
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A finished graph, before the gate."""
+
+    graph: bytes
+    weights: Weights
+    description: Graph
+    outputs: tuple[Output, ...]
+    route: str
+    lines: dict[str, str]
+    guards: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def draw_graph(
+    reference: Reference,
+    layout: Layout,
+    outputs: tuple[Output, ...],
+    make_slots: MakeSlots,
+    sample: Sequence[int],
+    k: int,
+    opset: int,
+    scratch: Path | None = None,
+) -> Drawn:
+    """Trace the model with a sample of its own data and finish the graph.
+
+    Raises
+    ------
+    ExportError
+        No route takes the model; says the operator, the line and the cure.
+    ParityError
+        The graph has lost inputs or outputs.
+    """
+    slots = sample_of(make_slots, sample, k, layout)
+    traced, route, notes = _traced(reference, layout, slots, [output.name for output in outputs], opset)
+    model = traced.model
+    _check_counts(model, layout, outputs)
+    outputs = tuple(_with_free_dims(output, value) for output, value in zip(outputs, model.graph.outputs, strict=True))
+    clean(model)
+    inputs = tuple(GraphInput(str(slot.graph_input), slot.dtype, slot.shape) for _, slot in layout.inputs)
+    fix_interface(
+        model,
+        [(entry.name, entry.shape) for entry in inputs],
+        [(output.name, output.shape) for output in outputs],
+    )
+    weights = externalise(model, scratch)
+    graph = ir.to_proto(model).SerializeToString(deterministic=True)
+    description = Graph(opset=model.opset_imports[""], ir_version=model.ir_version, inputs=inputs)
+    return Drawn(graph, weights, description, outputs, route, traced.lines, traced.guards, notes)
+
+
+def sample_of(make_slots: MakeSlots, sample: Sequence[int], k: int, layout: Layout) -> Slots:
+    """Repeat the sample's rows to a batch that equals no other dimension, free ones included, and is at least 3."""
+    for size in (k, *(prime for prime in PRIMES if prime > k)):
+        slots = make_rows(make_slots, [sample[at % len(sample)] for at in range(size)])
+        inner = {dim for place, _ in layout.inputs for dim in _shape(slots, place)[1:]}
+        if size not in inner:
+            return slots
+    return slots
+
+
+def _shape(slots: Slots, place: int) -> tuple[int, ...]:
+    slot = slots[place]
+    return () if slot is None else slot.shape
+
+
+def _traced(
+    reference: Reference, layout: Layout, slots: Slots, names: Sequence[str], opset: int
+) -> tuple[Traced, str, tuple[str, ...]]:
+    inference = Inference(reference, layout)
+    inputs = [slot for _, slot in layout.inputs]
+    tensors = [torch.from_numpy(array.copy()) for array in layout.feed(slots).values()]
+    made: list[Traced] = []
+    heard: list[str] = []
+    with UserCode() as attempt:
+        made.append(trace(inference, inputs, tensors, opset, heard))
+    if attempt.error is None:
+        return made[0], "dynamo", ()
+    if any(passes_through(attempt.error, words) for words in PACKING):
+        traced = trace_packed(inference, inputs, tensors, names, opset)
+        return traced, "torchscript", ("packed sequences: the graph was made by torch's older exporter",)
+
+    def again() -> Any:
+        return reference.run(slots)
+
+    raise explain(attempt.error, again, guards_in(heard)) from attempt.error
+
+
+def _check_counts(model: ir.Model, layout: Layout, outputs: Sequence[Output]) -> None:
+    for what, found, wanted in (
+        ("inputs", model.graph.inputs, [slot.graph_input for _, slot in layout.inputs]),
+        ("outputs", model.graph.outputs, [output.name for output in outputs]),
+    ):
+        if len(found) != len(wanted):
+            names = ", ".join(map(str, wanted))
+            raise ParityError(f"torch made a graph with {len(found)} {what}; the model has {len(wanted)}: {names}")
+
+
+def _with_free_dims(output: Output, value: ir.Value) -> Output:
+    """Free every dimension that the graph itself leaves open, though all batches agreed on it."""
+    if value.shape is None or len(value.shape) != len(output.shape):
+        return output
+    dims = [
+        dim if isinstance(dim, str) or isinstance(seen, int) else f"{output.name}.{axis}"
+        for axis, (dim, seen) in enumerate(zip(output.shape, value.shape, strict=True))
+    ]
+    return replace(output, shape=("N", *dims[1:]))

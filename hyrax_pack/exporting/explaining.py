@@ -1,0 +1,138 @@
+"""Why torch would not export a model: the innermost cause first, the operator, the line of the model, what to do.
+
+torch wraps every cause in pages of advice with colour codes. Here the chain is followed to its end, and the line is
+found where torch does not say it: by running the model once more and watching which line calls which operator.
+"""
+
+from __future__ import annotations
+
+import re
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from hyrax_pack.errors import BranchError, ExportError, OperatorError, StaticShapeError
+from hyrax_pack.exporting.watching import OperatorWatch, UserCode, is_users, line_of_error, place
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_OPERATOR = re.compile(r"OpOverload\(op='(?P<name>[\w.]+)', overload='(?P<overload>\w+)'\)|aten\.[\w.]+")
+_STATIC = re.compile(
+    r"(inferred a static shape of (?P<size>\d+)|was inferred to be a constant \((?P<constant>\d+)\))"
+    r".*?(\[(?P<axis>\d+)\]|$)",
+    re.DOTALL,
+)
+_FILE_LINE = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+), in .+\n\s*(?P<code>.+)')
+
+_CURES = {
+    "svd": "torch has no ONNX form of it: do it in to_tensor with numpy.linalg",
+    "eig": "torch has no ONNX form of it: do it in to_tensor with numpy.linalg",
+    "inv": "torch has no ONNX form of it: do it in to_tensor with numpy.linalg, or solve in closed form",
+    "median": "sort and take the middle: x.sort(dim).values.select(dim, n // 2)",
+    "kthvalue": "sort and take the k-th: x.sort(dim).values.select(dim, k - 1)",
+    "erfinv": "write out a rational approximation, or move it into to_tensor",
+    "lgamma": "write out Stirling's series, or move it into to_tensor",
+}
+_GENERAL_CURE = "Compute it in to_tensor with numpy, or write it with operators that have an ONNX form"
+
+
+def explain(error: BaseException, run: Callable[[], Any], guards: tuple[str, ...] = ()) -> ExportError:
+    """Turn what torch.onnx.export raised into one error of ours.
+
+    Parameters
+    ----------
+    error : BaseException
+    run : callable
+        Runs the model once in torch, so that the line of an operator can be found.
+    guards : tuple of str
+        What torch assumed about free dimensions, with lines.
+    """
+    if isinstance(error, ExportError):
+        return error
+    cause = innermost(error)
+    if isinstance(cause, ExportError):
+        return cause
+    said = plain_text(cause)
+    kind = type(cause).__name__
+    if kind == "DispatchError":
+        return _unsupported(said, run)
+    if "data-dependent" in said:
+        return BranchError(
+            f"the model branches on the values of its data{_at(_quoted_line(said) or line_of_error(cause))}: a graph "
+            "would hold the branch that the sample took. Choose with torch.where, or move the decision into to_tensor"
+        )
+    static = _STATIC.search(said)
+    if static:
+        return _static(static, guards)
+    where = line_of_error(cause) or line_of_error(error)
+    return ExportError(f"torch could not export the model{_at(where)}: {kind}: {said.splitlines()[0]}")
+
+
+def innermost(error: BaseException) -> BaseException:
+    """Follow causes and contexts to the exception that started it all."""
+    seen = {id(error)}
+    while True:
+        inner = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+        if inner is None or id(inner) in seen:
+            return error
+        seen.add(id(inner))
+        error = inner
+
+
+def plain_text(error: BaseException) -> str:
+    """Return what an exception says, without colour codes; its class where it says nothing."""
+    return _COLOUR.sub("", str(error)).strip() or type(error).__name__
+
+
+def passes_through(error: BaseException, words: str) -> bool:
+    """Whether any exception of the chain, or any frame it passed through, holds `words`."""
+    current: BaseException | None = error
+    while current is not None:
+        if words in plain_text(current):
+            return True
+        if any(words in (frame.name, frame.line or "") for frame in traceback.extract_tb(current.__traceback__)):
+            return True
+        current = current.__cause__ or current.__context__
+    return False
+
+
+def _unsupported(said: str, run: Callable[[], Any]) -> ExportError:
+    match = _OPERATOR.search(said)
+    if match is None:
+        return ExportError(f"torch could not export the model: {said.splitlines()[0]}")
+    operator = match["name"] or match[0]
+    line = _line_of_operator(operator, run)
+    short = operator.split(".")[-1]
+    cure = next((cure for word, cure in _CURES.items() if word in short), _GENERAL_CURE)
+    return OperatorError(f"{operator} has no ONNX form{_at(line)}. {cure}", operator=operator, line=line or None)
+
+
+def _line_of_operator(operator: str, run: Callable[[], Any]) -> str:
+    watch = OperatorWatch()
+    with UserCode(), watch:  # it ran before; where it does not now, there is just no line to name
+        run()
+    for name, lines in watch.lines.items():
+        if name == operator or name.startswith(f"{operator}."):
+            return lines[0]
+    return ""
+
+
+def _static(match: re.Match[str], guards: tuple[str, ...]) -> StaticShapeError:
+    size = match["size"] or match["constant"]
+    axis = int(match["axis"]) if match["axis"] else 0
+    what = "the batch" if axis == 0 else f"axis {axis}"
+    lines = sorted({guard.rsplit(" at ", 1)[1] for guard in guards if f", {size})" in guard})
+    return StaticShapeError(
+        f"the model's code fixes {what} to the sample's size, {size}{_at(', '.join(lines))}. A graph must take any: "
+        "avoid Python loops over rows, int(x.shape[0]), fixed sizes in view or reshape (write -1 for the batch)"
+    )
+
+
+def _quoted_line(said: str) -> str:
+    for match in reversed(list(_FILE_LINE.finditer(said))):
+        if is_users(match["file"]):
+            return place(match["file"], int(match["line"]), match["code"])
+    return ""
+
+
+def _at(where: str) -> str:
+    return f" ({where})" if where else ""

@@ -1,0 +1,67 @@
+"""What exporting hands on: a proven graph, its weights, and all that the bundle says about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from hyrax_runtime.manifest import Graph, Output, Slot
+
+from hyrax_pack.exporting.reference import Outputs, Reference
+from hyrax_pack.exporting.slots import Layout, Slots
+from hyrax_pack.exporting.weights import Weights
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network whose graph computes what the trained model computes.
+
+    Attributes
+    ----------
+    graph : bytes
+        `model.onnx`: no metadata; tensors over 1 KiB are external, in `weights.bin`.
+    weights : Weights
+        The bytes of `weights.bin`.
+    description : Graph
+        Opset, IR version and inputs, for the manifest.
+    outputs : tuple of Output
+        With measured tolerances.
+    layout : Layout
+        The slots of to_tensor, and which of them are inputs of the graph.
+    batch : str
+        `independent` or `joint`.
+    parity, batch_proof : dict
+        The reports, as they stand in the manifest.
+    route : str
+        How the graph was made: `dynamo`, or `torchscript` for packed sequences.
+    notes : tuple of str
+        What the user should be told.
+    reference : Reference
+        The model itself.
+    """
+
+    graph: bytes
+    weights: Weights
+    description: Graph
+    outputs: tuple[Output, ...]
+    layout: Layout
+    batch: Literal["independent", "joint"]
+    parity: dict[str, Any]
+    batch_proof: dict[str, Any]
+    route: str
+    notes: tuple[str, ...]
+    reference: Reference
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        """The slots of to_tensor, for the manifest."""
+        return self.layout.slots
+
+    @property
+    def returns(self) -> Literal["array", "tuple"]:
+        """Whether to_tensor returns one array or a tuple."""
+        return self.layout.returns
+
+    def compute(self, slots: Slots) -> Outputs:
+        """Answer as the trained model does, in torch: the golden outputs."""
+        return self.reference.run(slots)

@@ -1,0 +1,126 @@
+"""The trained model itself, as inference calls it: slots in, named arrays out. What the graph is held against."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import numpy as np
+import torch
+from hyrax_runtime.replay import Returned
+from numpy.typing import NDArray
+from torch import nn
+
+from hyrax_pack.data.tensors import to_torch
+from hyrax_pack.errors import ExportError, OutputFormError
+from hyrax_pack.exporting.modes import evaluating, in_float64, widened
+from hyrax_pack.exporting.outputs import name_outputs
+from hyrax_pack.exporting.slots import Layout, Slots
+from hyrax_pack.exporting.watching import UserCode, first_line, line_of_error
+
+Outputs = dict[str, NDArray[Any]]
+
+
+class Reference:
+    """The model, unpatched, in evaluation mode and without gradients, on the CPU.
+
+    Parameters
+    ----------
+    model : nn.Module
+    hook : str
+        What inference runs: `infer_batch` or `forward`.
+    layout : Layout
+    names : sequence of str, optional
+        Names for the outputs in place of the model's own.
+    """
+
+    def __init__(self, model: nn.Module, hook: str, layout: Layout, names: Sequence[str] | None = None) -> None:
+        self.model = model
+        self.hook = hook
+        self.layout = layout
+        self.names = names
+
+    def answer(self, batch: Any) -> Any:
+        """Call what inference runs; `forward` by way of the module's call, so that its hooks run too."""
+        return self.model(batch) if self.hook == "forward" else getattr(self.model, self.hook)(batch)
+
+    def batch_of(self, slots: Slots) -> Any:
+        """Return what the model is called with, in memory of its own: a model may write into what it is given."""
+        owned = tuple(None if slot is None else np.array(slot, order="C") for slot in slots)
+        return to_torch(Returned(owned, self.layout.returns))
+
+    def run(self, slots: Slots, *, wide: bool = False) -> Outputs:
+        """Answer for a batch, in float32 as trained, or in float64 throughout.
+
+        Returns
+        -------
+        dict of str to ndarray
+            Output name to values, in the model's order.
+
+        Raises
+        ------
+        OutputFormError
+            An output has no form that a graph can give.
+        Exception
+            Whatever the model itself raises.
+        """
+        batch = self.batch_of(slots)
+        with ExitStack() as states:
+            states.enter_context(evaluating(self.model))
+            if wide:
+                states.enter_context(in_float64(self.model))
+                batch = tuple(map(widened, batch)) if isinstance(batch, tuple) else widened(batch)
+            named = name_outputs(self.answer(batch), self.names)
+            return {name: _to_array(name, tensor) for name, tensor in named.items()}
+
+    def run_checked(self, slots: Slots, rows: int, what: str) -> Outputs:
+        """Answer in float32, and check that every output has one row for each row given.
+
+        Raises
+        ------
+        ExportError
+            The model raises for these rows.
+        OutputFormError
+            An output has lost its batch axis, or has no form that a graph can give.
+        """
+        outputs = guarded(lambda: self.run(slots), f"the model, given {what}")
+        for name, values in outputs.items():
+            if values.ndim == 0 or len(values) != rows:
+                raise OutputFormError(_lost_axis(name, values, rows, what))
+        return outputs
+
+
+def guarded(call: Callable[[], Outputs], doing: str) -> Outputs:
+    """Run the user's code, and turn what it raises into an ExportError that names the line."""
+    outputs: Outputs = {}
+    with UserCode() as attempt:
+        outputs = call()
+    if isinstance(attempt.error, ExportError):
+        raise attempt.error
+    if attempt.error is not None:
+        where = line_of_error(attempt.error)
+        said = f"{type(attempt.error).__name__}: {first_line(attempt.error)}"
+        raise ExportError(f"{doing}, raises {said}{where and f' ({where})'}") from attempt.error
+    return outputs
+
+
+def _to_array(name: str, tensor: torch.Tensor) -> NDArray[Any]:
+    if tensor.is_sparse or tensor.is_complex() or tensor.dtype == torch.bfloat16:
+        form = "sparse" if tensor.is_sparse else str(tensor.dtype).removeprefix("torch.")
+        raise OutputFormError(
+            f"output {name!r} is {form}, which a graph cannot give: return it dense and as float32 "
+            "(torch.view_as_real for complex numbers)"
+        )
+    array: NDArray[Any] = tensor.detach().cpu().numpy()
+    return np.array(array, order="C")  # its own memory: an output may be a view of the model's state
+
+
+def _lost_axis(name: str, values: NDArray[Any], rows: int, what: str) -> str:
+    shape = tuple(values.shape)
+    cure = (
+        "a squeeze() without an axis removes the batch axis of a batch of one: name the axis, squeeze(1)"
+        if rows == 1
+        else "return one row for each row of the batch"
+    )
+    return f"output {name!r} has shape {shape} for {what}, not ({rows}, ...): {cure}"

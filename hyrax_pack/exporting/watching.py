@@ -1,0 +1,132 @@
+"""Watching which operators a model runs, and from which line of the user's code each one comes."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+_PACKAGE = str(Path(__file__).parents[1])
+_TORCH = str(Path(torch.__file__).parent)
+# How an array becomes a tensor: no arithmetic.
+_COMES_IN = frozenset({"aten.lift_fresh.default", "aten.detach.default", "aten.alias.default"})
+_OTHERS = ("onnxscript", "onnx_ir", "onnx", "numpy", "contextlib.py", "functools.py")
+
+
+class OperatorWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Record the operators that run inside it.
+
+    Attributes
+    ----------
+    lines : dict of str to list of str
+        Operator (`aten.median.dim`) to the lines of the user's code it came from, in order of appearance.
+    random : dict of str to str
+        Operators that draw random numbers, with their line.
+    narrow : dict of str to str
+        Operators that gave floats of less than 64 bits, with their line.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.lines: dict[str, list[str]] = {}
+        self.random: dict[str, str] = {}
+        self.narrow: dict[str, str] = {}
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        name = str(func)
+        line = _line_of_frame(sys._getframe(1)) or "the model's code"
+        seen = self.lines.setdefault(name, [])
+        if line not in seen:
+            seen.append(line)
+        if torch.Tag.nondeterministic_seeded in func.tags:
+            self.random.setdefault(name, line)
+        for value in result if isinstance(result, (tuple, list)) else (result,):
+            if name not in _COMES_IN and _is_narrow(value):
+                self.narrow.setdefault(name, line)
+        return result
+
+
+def _is_narrow(value: Any) -> bool:
+    return isinstance(value, torch.Tensor) and value.is_floating_point() and value.dtype != torch.float64
+
+
+class UserCode:
+    """A block that runs the user's code and keeps what it raises, for the caller to turn into its own error.
+
+    Examples
+    --------
+    >>> with UserCode() as attempt:
+    ...     1 / 0
+    >>> attempt.error
+    ZeroDivisionError('division by zero')
+    """
+
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+
+    def __enter__(self) -> UserCode:
+        return self
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
+        if isinstance(error, Exception):
+            self.error = error
+            return True
+        return False
+
+
+def attempted(call: Callable[[], Any]) -> Exception | None:
+    """Run user code; return what it raised, or None."""
+    with UserCode() as attempt:
+        call()
+    return attempt.error
+
+
+def line_of_error(error: BaseException) -> str:
+    """Name the innermost line of the user's code that an exception passed through, or return an empty string."""
+    frames = traceback.extract_tb(error.__traceback__)
+    for frame in reversed(frames):
+        if frame.lineno is not None and is_users(frame.filename):
+            return place(frame.filename, frame.lineno, frame.line)
+    return ""
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an exception says."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else "nothing more"
+
+
+def place(filename: str, line: int, code: str | None = None) -> str:
+    """Return `model.py:12: code`, without the author's folders."""
+    where = f"{Path(filename).name}:{line}"
+    return f"{where}: {code.strip()}" if code else where
+
+
+def is_users(filename: str) -> bool:
+    """Whether a file is the user's own: not torch's, not ours, not a library's between them."""
+    if filename.startswith((_TORCH, _PACKAGE, "<frozen", "<eval_with_key>")):
+        return False
+    return not any(f"/{name}/" in filename or filename.endswith(f"/{name}") for name in _OTHERS)
+
+
+def _line_of_frame(frame: FrameType | None) -> str | None:
+    for outer in _outwards(frame):
+        if is_users(outer.f_code.co_filename):
+            summary = traceback.FrameSummary(outer.f_code.co_filename, outer.f_lineno, outer.f_code.co_name)
+            return place(outer.f_code.co_filename, outer.f_lineno, summary.line)
+    return None
+
+
+def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
