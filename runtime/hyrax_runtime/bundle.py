@@ -18,7 +18,8 @@ from hyrax_runtime import container
 from hyrax_runtime.container import Entry, Layout, Place
 from hyrax_runtime.contract import InputContract
 from hyrax_runtime.errors import DigestError, HeaderError, NotABundleError, SizeError, VersionError
-from hyrax_runtime.manifest import Manifest, Member
+from hyrax_runtime.graph_gate import GraphFacts, check_outputs, check_signature, check_tiling, read_graph
+from hyrax_runtime.manifest import Manifest, Member, Role
 from hyrax_runtime.manifest_encoding import decode_manifest
 from hyrax_runtime.manifest_parsing import parse_manifest
 from hyrax_runtime.replay_text import check_text
@@ -28,6 +29,7 @@ from hyrax_runtime.verified_stamps import is_stamped, write_stamp
 GRAPH = "model.onnx"
 SOURCE = "to_tensor.py"
 WEIGHTS = "weights.bin"
+GRAPH_ROLES: tuple[Role, ...] = ("graph", "lowered", "fused")
 _FETCH = "fetch or export it again"
 
 
@@ -57,6 +59,7 @@ class Bundle:
         self._layout = lay_out_bundle(manifest_bytes, manifest.members)
         self._places = {place.entry.name: place for place in self._layout.places}
         self._weights: memoryview | None = None
+        self._padding: tuple[tuple[int, int], ...] = ()
         self._weights_verified = False
         self._mapping = threading.Lock()
 
@@ -164,6 +167,9 @@ class Bundle:
             found = self._file.digests_at(self._places[WEIGHTS].data_at, member.size)
             if found != (member.sha256, member.crc32):
                 raise _wrong_digest(self.path, WEIGHTS)
+            for offset, length in self._padding:
+                if any(self._file.read_at(self._places[WEIGHTS].data_at + offset, length)):
+                    raise HeaderError(f"{self.path}: the padding in {WEIGHTS} is not zero; {_FETCH}")
             self._file.require_unchanged()
             if stamp:
                 write_stamp(identity, self.id)
@@ -203,10 +209,15 @@ def _read_bundle(file: StoredFile) -> Bundle:
         raise SizeError(
             f"{file.path}: {file.size} bytes, {fault}; its manifest makes {layout.size}. {_FETCH.capitalize()}"
         )
+    graphs: list[tuple[Role, GraphFacts]] = []
     for place in layout.places:
-        _check_member(file, place, bundle._members.get(place.entry.name))
+        member = bundle._members.get(place.entry.name)
+        data = _check_member(file, place, member)
+        if member is not None and member.role in GRAPH_ROLES:
+            graphs.append((member.role, read_graph(data, f"{file.path} {member.name}")))
     if file.read_at(layout.tail_at, len(layout.tail)) != layout.tail:
         raise HeaderError(f"{file.path}: its central directory is not the one that follows from its manifest; {_FETCH}")
+    bundle._padding = _check_graphs(graphs, bundle)
     if bundle.source_sha256 is not None:
         check_text(bundle.read(SOURCE), f"{file.path} {SOURCE}")
     return bundle
@@ -233,8 +244,19 @@ def _read_manifest(file: StoredFile) -> bytes:
     return manifest
 
 
-def _check_member(file: StoredFile, place: Place, member: Member | None) -> None:
-    """Compare the header of one member with the one derived, and its bytes with its digest (weights' come later)."""
+def _check_graphs(graphs: list[tuple[Role, GraphFacts]], bundle: Bundle) -> tuple[tuple[int, int], ...]:
+    """Hold every graph against the manifest, and all of them against weights.bin; answer its padding."""
+    for role, facts in graphs:
+        if role == "graph":
+            check_signature(facts, bundle.manifest)
+        elif role == "fused":
+            check_outputs(facts, bundle.manifest)
+    weights = bundle._members.get(WEIGHTS)
+    return check_tiling((facts for _, facts in graphs), weights.size if weights else None, str(bundle.path))
+
+
+def _check_member(file: StoredFile, place: Place, member: Member | None) -> bytes:
+    """Compare a member's header with the derived one, its bytes with its digest; answer them, but for the weights."""
     deferred = member is None or member.role == "weights"
     found = file.read_at(place.header_at, len(place.header) + (0 if deferred else place.entry.size))
     if found[: len(place.header)] != place.header:
@@ -242,10 +264,11 @@ def _check_member(file: StoredFile, place: Place, member: Member | None) -> None
             f"{file.path}: the header of {place.entry.name} is not the one that follows from the manifest; {_FETCH}"
         )
     if member is None or deferred:
-        return
-    data = memoryview(found)[len(place.header) :]
+        return b""
+    data = found[len(place.header) :]
     if hashlib.sha256(data).digest() != member.sha256 or zlib.crc32(data) != member.crc32:
         raise _wrong_digest(file.path, member.name)
+    return data
 
 
 def _wrong_digest(path: Path, name: str) -> DigestError:

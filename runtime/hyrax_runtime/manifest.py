@@ -24,6 +24,8 @@ MEMBER_OF_ROLE: dict[Role, str] = {
     "weights": "weights.bin",
 }
 
+OPSETS = range(18, 29)  # of ONNX's own operators
+IR_VERSIONS = range(8, 15)
 # Every dtype that an array of a bundle may have, with the size of one item in bytes. Closed: `np.dtype` of a text that
 # came with a file would accept "O" and structured forms.
 ITEM_SIZE: dict[str, int] = {

@@ -16,8 +16,10 @@ from hyrax_runtime.errors import ManifestError, VersionError
 from hyrax_runtime.manifest import (
     FORMAT_MAJOR,
     FORMAT_MINOR,
+    IR_VERSIONS,
     ITEM_SIZE,
     MEMBER_OF_ROLE,
+    OPSETS,
     Golden,
     GoldenColumn,
     Graph,
@@ -33,8 +35,6 @@ from hyrax_runtime.manifest import (
 from hyrax_runtime.manifest_checks import check_manifest
 from hyrax_runtime.manifest_records import GREATEST_INT, MAX_KEYS, MAX_TEXT, Problems, Record, TooManyProblemsError
 
-LEAST_OPSET, GREATEST_OPSET = 18, 28
-LEAST_IR, GREATEST_IR = 8, 14
 MAX_GOLDEN_ROWS = 4096
 # Lower-case ASCII in at most three components, none a Windows device or ending in a dot: one name on every file system.
 _COMPONENT = r"(?!(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:[./]|$))[a-z0-9_](?:[a-z0-9._-]{0,62}[a-z0-9_-])?"
@@ -213,8 +213,8 @@ def _parse_reason(record: Record) -> Reason:
 
 def _parse_graph(record: Record) -> Graph:
     graph = Graph(
-        opset=record.integer("opset", LEAST_OPSET, GREATEST_OPSET),
-        ir_version=record.integer("ir_version", LEAST_IR, GREATEST_IR),
+        opset=record.integer("opset", OPSETS[0], OPSETS[-1]),
+        ir_version=record.integer("ir_version", IR_VERSIONS[0], IR_VERSIONS[-1]),
         inputs=record.rows("inputs", _parse_graph_input, named="name", least=1, most=MAX_KEYS),
     )
     record.close()
