@@ -36,20 +36,16 @@ TENSOR = Hook(
     mistaken=("prepare_data", "prepare_input", "prepare_batch", "make_tensor", "as_tensor", "get_tensor"),
 )
 INIT = Hook(("__init__",), "def __init__(self, config, data_sample)", required=True)
-FORWARD = Hook(("forward",), "def forward(self, batch)", required=True, mistaken=("predict", "call", "__call__"))
+FORWARD = Hook(("forward",), "def forward(self, batch)", required=True, mistaken=("predict", "call"))
 TRAIN = Hook(
     ("train_step", "train_batch"),
     "def train_step(self, batch)",
     required=True,
     mistaken=("training_step", "step", "fit", "train_one_batch"),
 )
-INFER = Hook(("infer_batch",), "def infer_batch(self, batch)", mistaken=("infer_step", "predict_step", "predict_batch"))
-VALIDATE = Hook(
-    ("validate_batch",),
-    "def validate_batch(self, batch)",
-    mistaken=("validation_step", "validate_step", "validation_batch", "val_batch", "val_step"),
-)
-TEST = Hook(("test_batch",), "def test_batch(self, batch)", mistaken=("test_step", "testing_step"))
+INFER = Hook(("infer_batch",), "def infer_batch(self, batch)", mistaken=("infer_step",))
+VALIDATE = Hook(("validate_batch",), "def validate_batch(self, batch)", mistaken=("validate_step",))
+TEST = Hook(("test_batch",), "def test_batch(self, batch)", mistaken=("test_step",))
 EPOCH_METRICS = Hook(("log_epoch_metrics",), "def log_epoch_metrics(self)")
 TRAIN_POST_EPOCH = Hook(("train_post_epoch",), "def train_post_epoch(self)")
 VALIDATE_POST_EPOCH = Hook(("validate_post_epoch",), "def validate_post_epoch(self)")
@@ -70,7 +66,8 @@ HOOKS = (
 )
 # A name this like a hook's is taken for a slip; below it, for a method of the class's own.
 _SLIP = 0.86
-_SLIP_OF_A_MISSING_ONE = 0.7
+# A class without a required one is refused anyway, so a guess costs nothing.
+_SLIP_OF_A_REQUIRED_ONE = 0.7
 
 
 def find_hook(cls: type, hook: Hook) -> str | None:
@@ -105,9 +102,8 @@ def near_misses(cls: type, hook: Hook, taken: set[str]) -> list[str]:
         Names that are hooks themselves and so are no slips.
     """
     candidates = [name for name in own_methods(cls) if name not in taken and not name.startswith("_")]
-    missing = hook.required or hook is TENSOR
     mistaken = [name for name in candidates if name.lower() in hook.mistaken]
-    cutoff = _SLIP_OF_A_MISSING_ONE if missing else _SLIP
+    cutoff = _SLIP_OF_A_REQUIRED_ONE if hook.required else _SLIP
     similar = [
         name
         for word in hook.names

@@ -99,7 +99,9 @@ class _Finder(importlib.abc.MetaPathFinder):
         self.fetch_real()
         if UPSTREAM not in self.real:
             raise ModuleNotFoundError(_not_here(fullname), name=fullname)
-        return None
+        # `path` was taken from the answer, before Hyrax was there.
+        parent = self.real.get(fullname.rpartition(".")[0])
+        return None if parent is None else importlib.machinery.PathFinder.find_spec(fullname, parent.__path__)
 
     def fetch_real(self) -> None:
         """Import Hyrax as if we were not there, if it is installed."""

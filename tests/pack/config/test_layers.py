@@ -185,7 +185,7 @@ def test_a_byte_order_mark_is_no_fault(tmp_path: Path) -> None:
 
 
 def test_tables_from_a_notebook_are_checked_like_a_file() -> None:
-    with pytest.raises(ConfigError, match="tables: train.epoch: unknown key"):
+    with pytest.raises(ConfigError, match=r"tables: train\.epoch: unknown key"):
         load_config(tables={"train": {"epoch": 3}})
 
 

@@ -48,7 +48,7 @@ def test_a_boolean_of_ours_stays_a_boolean() -> None:
 
 
 def test_a_setting_that_does_not_exist_is_a_key_error_unless_a_default_is_given(config: Config) -> None:
-    with pytest.raises(KeyError, match="train.epoch"):
+    with pytest.raises(KeyError, match=r"train\.epoch"):
         config.get("train.epoch")
     assert config.get("train.epoch", 7) == 7
     assert config.table("nowhere") == {}
