@@ -1,0 +1,213 @@
+"""One run folder: made whole before anything slow starts, read back by resume, export and `hyrax-pack runs`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from hyrax_pack.config import Config, load_config
+from hyrax_pack.errors import StorageError, TrainingError
+from hyrax_pack.run.records import Record, read_records
+from hyrax_pack.run.weights import load_into, load_weights
+from hyrax_pack.run.writing import sync_folder, write_file
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+CONFIG_FILE = "runtime_config.toml"
+FACTS_FILE = "run.json"
+TEXT_FILE = "to_tensor.py"
+METRICS_FILE = "metrics.jsonl"
+LAST_WEIGHTS = "last.pt"
+FORMAT = 1
+
+Which = Literal["best", "last"]
+# Letters that cannot be taken for one another when a path is read aloud.
+_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder on disk.
+
+    Attributes
+    ----------
+    path : Path
+        Absolute.
+    """
+
+    path: Path
+
+    @cached_property
+    def config(self) -> Config:
+        """The settings it was started with."""
+        return load_config(self.path / CONFIG_FILE)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What no setting says: `seed`, `created` (seconds since 1970), `command`, `state`, `to_tensor_sha256`, ..."""
+        try:
+            facts: dict[str, Any] = json.loads((self.path / FACTS_FILE).read_bytes())
+        except (OSError, ValueError) as error:
+            raise TrainingError(f"{self.path / FACTS_FILE}: unreadable ({error}); this run cannot be used") from error
+        if facts.get("format") != FORMAT:
+            raise TrainingError(
+                f"{self.path / FACTS_FILE}: format {facts.get('format')!r}, expected {FORMAT}; "
+                "use the version of hyrax-pack that made this run folder"
+            )
+        return facts
+
+    def note(self, facts: Mapping[str, Any]) -> None:
+        """Add to the facts, or change them."""
+        write_file(self.path / FACTS_FILE, json.dumps({**self.facts, **facts}, indent=2) + "\n")
+
+    @property
+    def to_tensor_sha256(self) -> str:
+        """The digest (hex) of the text that training executed, as it was recorded when training began.
+
+        Raises
+        ------
+        TrainingError
+            Training never began.
+        """
+        digest = self.facts.get("to_tensor_sha256")
+        if not isinstance(digest, str):
+            raise TrainingError(
+                f"{self.path}: stopped before to_tensor was captured. Go on with: hyrax-pack train --resume {self.path}"
+            )
+        return digest
+
+    @property
+    def to_tensor_text(self) -> str:
+        """The text that training executed.
+
+        Raises
+        ------
+        TrainingError
+            It is missing, or is not the one whose digest was recorded.
+        """
+        recorded = self.to_tensor_sha256
+        try:
+            content = (self.path / TEXT_FILE).read_bytes()
+        except OSError as error:
+            raise TrainingError(f"{self.path / TEXT_FILE}: {error.strerror}; put the file back") from error
+        found = hashlib.sha256(content).hexdigest()
+        if found != recorded:
+            raise TrainingError(
+                f"{self.path / TEXT_FILE}: sha256 {found[:12]}…, but training executed {recorded[:12]}…. "
+                "The file was edited after training: put the original back, or train again."
+            )
+        return content.decode()
+
+    def weights(self, which: Which = "best") -> Path:
+        """The file of the best epoch's weights (by validation loss where there is one), or of the last epoch's.
+
+        Raises
+        ------
+        TrainingError
+            No epoch was finished yet.
+        """
+        path = self.weights_path(which)
+        if not path.is_file():
+            raise TrainingError(
+                f"{path}: no such file: no epoch of this run was finished. "
+                f"Go on with: hyrax-pack train --resume {self.path}"
+            )
+        return path
+
+    def weights_path(self, which: Which) -> Path:
+        """Where those weights stand, or will."""
+        return self.path / (LAST_WEIGHTS if which == "last" else str(self.config.get("train.weights_filename")))
+
+    def load_state(self, which: Which = "best") -> dict[str, torch.Tensor]:
+        """The weights as a state_dict of CPU tensors, whatever device they were trained on."""
+        return load_weights(self.weights(which))
+
+    def load_into(self, model: nn.Module, which: Which = "best") -> None:
+        """Put the weights into a model of the run's class, by the class's own `load` where it has one."""
+        load_into(model, self.weights(which))
+
+    def metrics(self) -> list[Record]:
+        """Every record of metrics.jsonl, in order; empty before the first."""
+        path = self.path / METRICS_FILE
+        return list(read_records(path)) if path.is_file() else []
+
+
+def create_run(config: Config, command: str = "train") -> Run:
+    """Make the run folder, with its configuration and its seed in it, in one step that cannot be half done.
+
+    Raises
+    ------
+    StorageError
+        `general.results_dir` cannot be written to.
+    """
+    results = Path(config.get("general.results_dir")).expanduser().absolute()
+    seed = config.get("train.seed")
+    facts = {
+        "format": FORMAT,
+        "command": command,
+        "created": time.time(),
+        # Drawn here and not later: a run that is killed in its first second has its seed already.
+        "seed": secrets.randbelow(2**32) if seed is None else seed,
+        "state": "running",
+    }
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+        path = _free_name(results, command)
+        unfinished = results / f".{path.name}"
+        unfinished.mkdir()
+        try:
+            write_file(unfinished / CONFIG_FILE, config.to_toml())
+            write_file(unfinished / FACTS_FILE, json.dumps(facts, indent=2) + "\n")
+            unfinished.rename(path)
+        except BaseException:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise
+        sync_folder(results)
+    except StorageError as error:  # names a temporary folder and a run that never was
+        cause = error.__cause__
+        raise _no_folder(results, cause if isinstance(cause, OSError) else OSError(str(error))) from error
+    except OSError as error:
+        raise _no_folder(results, error) from error
+    return Run(path)
+
+
+def open_run(path: str | Path) -> Run:
+    """Open an existing run folder.
+
+    Raises
+    ------
+    TrainingError
+        It is not one.
+    """
+    folder = Path(path).expanduser().absolute()
+    if not folder.exists():
+        raise TrainingError(f"{folder}: no such run folder")
+    for name in (CONFIG_FILE, FACTS_FILE):
+        if not (folder / name).is_file():
+            raise TrainingError(f"{folder}: not a run folder: {name} is missing")
+    return Run(folder)
+
+
+def _free_name(results: Path, command: str) -> Path:
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    while True:
+        path = results / f"{stamp}-{command}-{''.join(secrets.choice(_ALPHABET) for _ in range(4))}"
+        if not path.exists():
+            return path
+
+
+def _no_folder(results: Path, error: OSError) -> StorageError:
+    return StorageError(
+        f"{results}: no run folder can be made here: {error.strerror or error}. "
+        "Make room or permission, or choose another place: --set general.results_dir=…"
+    )

@@ -1,0 +1,21 @@
+"""STEP 1: a minimal torch engine whose runs survive a kill at any moment.
+
+starting.py      train_run: the run folder first, everything slow after it
+preparing.py     class, captured to_tensor, data, model and device of one run
+running.py       everything around the loop: processes, signals, tracking, the journal
+epochs.py        the loop: steps and epochs, hooks, and what is written down when
+saving.py        checkpoints, and the weights of the best and the last epoch
+evaluating.py    validation and test
+loading.py       rows to batches, here or in workers
+losses.py        what a step returns, as numbers
+state.py         everything of a model that training changes, as plain values
+checkpoints.py   that state in a file, whole or not at all
+seeding.py  devices.py  parallel.py  stopping.py  progress.py
+tracking/        MLflow and TensorBoard follow metrics.jsonl
+
+Importing this package does not import torch.
+"""
+
+from hyrax_pack.training.starting import train_run
+
+__all__ = ["train_run"]

@@ -1,0 +1,169 @@
+"""Checkpoints: everything needed to go on, in one file that is there whole or not at all.
+
+`checkpoint_epoch_3.pt` was written after epoch 3, `checkpoint_epoch_3_step_17.pt` after 17 steps of epoch 3, by
+Ctrl-C. The next whole epoch replaces the latter. Nothing in them is executed when they are read.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, cast
+
+import torch
+
+from hyrax_pack.errors import StorageError, TrainingError
+from hyrax_pack.run.writing import WatchedFile, drop_partial_files, replace_file
+
+FORMAT = 1
+# The newest, one before it in case a disk loses the newest, and one before that for comparison.
+KEPT = 3
+
+_NAME = re.compile(r"checkpoint_epoch_(?P<epoch>\d+)(?:_step_(?P<step>\d+))?\.pt")
+
+
+@dataclass
+class Position:
+    """Where a run stands.
+
+    Attributes
+    ----------
+    epoch : int
+        The epoch under way, from 1.
+    batch : int
+        Its batches that are done. All of them, where only validation is left.
+    step : int
+        Training steps since the start of the run.
+    best_epoch : int
+        The epoch with the best weights; 0 before the first.
+    best_loss : float
+        Its loss.
+    scheduler_steps : int
+        How often the scheduler had stepped when the epoch under way began.
+    """
+
+    epoch: int = 1
+    batch: int = 0
+    step: int = 0
+    best_epoch: int = 0
+    best_loss: float = float("inf")
+    scheduler_steps: int = 0
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a checkpoint file holds beside the position.
+
+    Attributes
+    ----------
+    position : Position
+        Where the run goes on.
+    journal_size : int
+        Bytes of metrics.jsonl that belong to it.
+    means : dict
+        Sums of the epoch under way; empty between epochs.
+    random : list of dict
+        The random state of each process, by rank.
+    model : dict
+        From `state.capture_state`.
+    identity : dict
+        `class`, `to_tensor_sha256`: whose state this is.
+    """
+
+    position: Position
+    journal_size: int
+    means: dict[str, list[float]]
+    random: list[dict[str, Any]]
+    model: dict[str, Any]
+    identity: dict[str, str] = field(default_factory=dict)
+
+
+def checkpoint_path(folder: Path, position: Position) -> Path:
+    """The file for a run that stands at `position`."""
+    if position.batch == 0:
+        return folder / f"checkpoint_epoch_{position.epoch - 1}.pt"
+    return folder / f"checkpoint_epoch_{position.epoch}_step_{position.batch}.pt"
+
+
+def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
+    """Write a checkpoint, then remove those that are no longer needed.
+
+    Raises
+    ------
+    StorageError
+        The disk refuses; all earlier checkpoints are still there.
+    """
+    path = checkpoint_path(folder, checkpoint.position)
+    save_tensors(path, {"format": FORMAT, **vars(checkpoint), "position": vars(checkpoint.position)})
+    for old in list_checkpoints(folder)[KEPT:]:
+        old.unlink(missing_ok=True)
+    if checkpoint.position.batch == 0:
+        for old in list_checkpoints(folder):
+            if "_step_" in old.name:
+                old.unlink(missing_ok=True)
+    return path
+
+
+def save_tensors(path: Path, content: Any) -> None:
+    """`torch.save`, whole or not at all.
+
+    Raises
+    ------
+    StorageError
+        The disk refuses; what stood at `path` before still stands.
+    """
+    with replace_file(path) as temporary, temporary.open("wb") as raw:
+        file = WatchedFile(raw)
+        try:
+            torch.save(content, cast("IO[bytes]", file))
+        except RuntimeError as error:
+            if file.failure is None:
+                raise
+            raise StorageError.of(path, file.failure) from error
+
+
+def list_checkpoints(folder: Path) -> list[Path]:
+    """The checkpoints of a run, the one that is furthest on first."""
+    found = []
+    for path in folder.glob("checkpoint_epoch_*.pt"):
+        match = _NAME.fullmatch(path.name)
+        if match:
+            epoch, step = int(match["epoch"]), match["step"]
+            found.append(((epoch, 0) if step is None else (epoch - 1, int(step)), path))
+    return [path for _, path in sorted(found, reverse=True)]
+
+
+def newest_checkpoint(folder: Path, say: Callable[[str], None]) -> Checkpoint | None:
+    """The state to go on with; None where the run has to begin at its beginning.
+
+    A file that cannot be read is said to be so, and the one before it is taken.
+    """
+    drop_partial_files(folder)
+    for path in list_checkpoints(folder):
+        try:
+            return read_checkpoint(path)
+        except TrainingError as error:
+            say(f"{error}; going back to the one before")
+    return None
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read one checkpoint onto the CPU.
+
+    Raises
+    ------
+    TrainingError
+        It is damaged, or of a format that this version does not know.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        reason = str(error).strip().split("\n", 1)[0][:160]
+        raise TrainingError(f"{path}: unreadable checkpoint ({reason})") from error
+    if not isinstance(content, Mapping) or content.get("format") != FORMAT:
+        raise TrainingError(f"{path}: not a checkpoint of format {FORMAT}")
+    known = {name: value for name, value in content.items() if name != "format"}
+    return Checkpoint(**{**known, "position": Position(**content["position"])})

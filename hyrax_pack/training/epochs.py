@@ -1,0 +1,244 @@
+"""The loop: steps and epochs, hooks, and what is written down when."""
+
+from __future__ import annotations
+
+import math
+import time
+
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from hyrax_pack.data.tensors import move_batch
+from hyrax_pack.errors import Interrupted, LossError, TrainingError
+from hyrax_pack.resolving import user_code
+from hyrax_pack.run import Journal, Run, load_into
+from hyrax_pack.training.checkpoints import Checkpoint, Position, list_checkpoints
+from hyrax_pack.training.evaluating import default_device, evaluate
+from hyrax_pack.training.losses import Mean, Number, means, parse_numbers, parse_result, to_float
+from hyrax_pack.training.parallel import World, add_sums
+from hyrax_pack.training.preparing import Parts
+from hyrax_pack.training.progress import Reporter
+from hyrax_pack.training.saving import Moment, Saver
+from hyrax_pack.training.stopping import Stop
+from hyrax_pack.training.tracking import Tracking
+
+LOG_EVERY = 10
+
+
+class Training:
+    """One run under way.
+
+    Parameters
+    ----------
+    run : Run
+    parts : Parts
+    world : World
+        The processes that train together.
+    journal : Journal or None
+        None in every process but the first.
+    checkpoint : Checkpoint or None
+        Where to go on; None: at the beginning.
+    reporter : Reporter
+    tracking : Tracking
+    stop : Stop
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        parts: Parts,
+        *,
+        world: World,
+        journal: Journal | None,
+        checkpoint: Checkpoint | None,
+        reporter: Reporter,
+        tracking: Tracking,
+        stop: Stop,
+    ) -> None:
+        self.run, self.parts, self.world, self.journal = run, parts, world, journal
+        self.reporter, self.tracking, self.stop = reporter, tracking, stop
+        self.epochs = int(run.config.get("train.epochs"))
+        self.saver = Saver(run, parts, world, journal, reporter)
+        self.mean = Mean()
+        self.position = Position() if checkpoint is None else self.saver.restore(checkpoint, self.mean)
+
+    def train(self) -> None:
+        """Train to the last epoch.
+
+        Raises
+        ------
+        LossError, Interrupted, StorageError
+            What was saved before stands.
+        """
+        while self.position.epoch <= self.epochs:
+            if self.position.batch == 0:
+                self.position.scheduler_steps = self._scheduler_steps()
+            started, first = time.monotonic(), self.position.batch
+            self._train_rows()
+            rows = sum(self.parts.train.sizes(number)[1] for number in range(first, self.position.batch))
+            self._end_epoch(rows / max(time.monotonic() - started, 1e-9))
+        self._test()
+
+    def _train_rows(self) -> None:
+        """The steps of the epoch under way, or what is left of them."""
+        position, batches, model = self.position, self.parts.train, self.parts.model
+        spec, device, world, mean = self.parts.spec, self.parts.device, self.world, self.mean
+        where, train_step = f"{spec.name}.{spec.train_hook}", getattr(model, spec.train_hook)
+        model.train()
+        self.reporter.begin_epoch(position.epoch, self.epochs, len(batches), position.batch)
+        for loaded in batches.epoch(position.epoch, skip=position.batch):
+            mine, every = batches.sizes(position.batch)
+            batch = move_batch(loaded.batch, device, non_blocking=True)
+            world.weigh(mine, every)
+            with user_code(where, TrainingError), default_device(device):
+                result = train_step(batch)
+            numbers = parse_result(result, where)
+            mean.add(numbers, mine)
+            position.batch += 1
+            position.step += 1
+            self._note_step(numbers, mine, every)
+
+    def _note_step(self, numbers: dict[str, Number], mine: int, every: int) -> None:
+        """What follows a step; a loss that still waits on a GPU is looked at when it is logged."""
+        loss = numbers["loss"]
+        known = loss if isinstance(loss, float) else None
+        if known is not None and math.isnan(known) and self.world.size == 1:
+            self._refuse_loss()
+        self.reporter.step(every, known)
+        if self._is_logged():
+            self._log_step(numbers, mine)
+        elif self.stop.asked and self.world.size == 1:
+            self._interrupt()
+
+    def _is_logged(self) -> bool:
+        """Every tenth step; and the last of an epoch that has no tenth step."""
+        position, batches = self.position, len(self.parts.train)
+        since = position.step % LOG_EVERY
+        return since == 0 or (position.batch == batches and since >= batches)
+
+    def _log_step(self, numbers: dict[str, Number], rows: int) -> None:
+        """Write the step down; stop where any process found a NaN or was asked to."""
+        here = {name: (to_float(value) * rows, rows) for name, value in numbers.items()}
+        figures = means(add_sums(self.world, here))
+        if math.isnan(figures["loss"]):
+            self._refuse_loss()
+        self._write("training/", figures)
+        if any(self.world.gather(self.stop.asked)):
+            self._interrupt()
+
+    def _end_epoch(self, rate: float) -> None:
+        """Figures, hooks, validation, scheduler, then everything to the disk."""
+        spec, position = self.parts.spec, self.position
+        figures = means(add_sums(self.world, self.mean.sums()))
+        if math.isnan(figures["loss"]):
+            self._refuse_loss()
+        moment = self.saver.moment()
+        self._call(spec.train_post_epoch)
+        figures |= self._epoch_metrics()
+        validated = self._validate(moment)
+        self._write("training/epoch/", figures)
+        if validated is not None:
+            self._write("validation/", validated)
+        self._call(spec.validate_post_epoch)
+        score = (validated or figures)["loss"]
+        self._step_scheduler(score)
+        best = position.best_epoch == 0 or score < position.best_loss
+        self.reporter.end_epoch(self._line(figures, validated, rate, best))
+        if best:
+            position.best_epoch, position.best_loss = position.epoch, math.inf if math.isnan(score) else score
+        position.epoch, position.batch = position.epoch + 1, 0
+        self.mean = Mean()
+        self.saver.save_epoch(position)
+        self.tracking.relay(self.reporter.say)
+
+    def _validate(self, moment: Moment) -> dict[str, float] | None:
+        """The figures of the validation rows; None where there are none."""
+        parts = self.parts
+        if parts.validate is None:
+            return None
+        hook = parts.spec.validate_hook
+        figures = evaluate(
+            parts.model,
+            hook or parts.spec.train_hook,
+            parts.validate,
+            parts.device,
+            self.world,
+            learns=hook is None,
+            stop=self.stop,
+        )
+        if figures is None:
+            self._interrupt(moment)
+        return figures
+
+    def _test(self) -> None:
+        """With the best weights, where the class has test_batch and the configuration gives it rows."""
+        hook, batches = self.parts.spec.test_hook, self.parts.test
+        if hook is None or batches is None:
+            return
+        load_into(self.parts.model, self.run.weights("best"))
+        figures = evaluate(self.parts.model, hook, batches, self.parts.device, self.world)
+        self._write("test/", figures or {})
+
+    def _interrupt(self, moment: Moment | None = None) -> None:
+        """Save in the middle of an epoch and say how to go on."""
+        position = self.position
+        self.saver.save_checkpoint(position, self.mean, moment)
+        raise Interrupted(
+            f"Stopped in epoch {position.epoch} of {self.epochs}, after batch {position.batch} of "
+            f"{len(self.parts.train)}; everything is saved. Go on with: hyrax-pack train --resume {self.run.path}"
+        )
+
+    def _refuse_loss(self) -> None:
+        position, spec = self.position, self.parts.spec
+        saved = list_checkpoints(self.run.path)
+        if saved:
+            best = self.run.weights_path("best")
+            cure = (
+                f"{saved[0].name} and the weights of epoch {position.best_epoch} ({best.name}) are kept. To start from "
+                f"them with another learning rate: --set train.model_weights_file={best} --set optimizer.lr=…"
+            )
+        else:
+            cure = "No epoch was finished. Try a smaller learning rate, and look for NaN in the data."
+        raise LossError(
+            f"{spec.name}.{spec.train_hook}: the loss is NaN in epoch {position.epoch}, batch {position.batch} "
+            f"(step {position.step}). {cure}"
+        )
+
+    def _call(self, hook: str | None) -> None:
+        if hook is not None:
+            with user_code(f"{self.parts.spec.name}.{hook}", TrainingError):
+                getattr(self.parts.model, hook)()
+
+    def _epoch_metrics(self) -> dict[str, float]:
+        hook = self.parts.spec.log_epoch_metrics
+        if hook is None:
+            return {}
+        where = f"{self.parts.spec.name}.{hook}"
+        with user_code(where, TrainingError):
+            found = getattr(self.parts.model, hook)()
+        return {name: to_float(value) for name, value in parse_numbers(found, where).items()}
+
+    def _scheduler_steps(self) -> int:
+        """How often the scheduler has stepped, where it counts."""
+        return int(getattr(getattr(self.parts.model, "scheduler", None), "last_epoch", 0))
+
+    def _step_scheduler(self, score: float) -> None:
+        """Once an epoch, unless the class has stepped it itself."""
+        scheduler = getattr(self.parts.model, "scheduler", None)
+        if scheduler is None or self._scheduler_steps() != self.position.scheduler_steps:
+            return
+        with user_code(f"{type(scheduler).__name__}.step", TrainingError):
+            if isinstance(scheduler, ReduceLROnPlateau):
+                scheduler.step(score)
+            else:
+                scheduler.step()
+
+    def _write(self, prefix: str, figures: dict[str, float]) -> None:
+        if self.journal is not None:
+            named = {prefix + name: value for name, value in figures.items()}
+            self.journal.append({"epoch": self.position.epoch, "step": self.position.step, **named})
+
+    def _line(self, figures: dict[str, float], validated: dict[str, float] | None, rate: float, best: bool) -> str:
+        parts = [f"epoch {self.position.epoch}/{self.epochs}", f"loss {figures['loss']:.4g}"]
+        if validated is not None:
+            parts.append(f"validation loss {validated['loss']:.4g}")
+        return "  ".join([*parts, f"{rate:,.0f} rows/s"]) + ("  (best so far)" if best else "")

@@ -1,0 +1,116 @@
+"""From the run folder to everything that the loop needs: class, captured to_tensor, data, model, device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from hyrax_pack.capturing import capture, same_code
+from hyrax_pack.data.provider import DataProvider
+from hyrax_pack.errors import TrainingError
+from hyrax_pack.model import ModelSpec, build_model, describe_model, model_class
+from hyrax_pack.run import Run, load_into, write_file
+from hyrax_pack.run.folder import TEXT_FILE
+from hyrax_pack.training.loading import Batches, TensorFunction, changes_input
+from hyrax_pack.training.parallel import World
+from hyrax_pack.training.seeding import seed_everything
+
+# Rows on which the function is tried once, to see whether it changes what it is given.
+_TRIED_ROWS = 3
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What one run trains with.
+
+    `validate` and `test` are None where the configuration gives those groups no rows.
+    """
+
+    spec: ModelSpec
+    model: nn.Module
+    device: torch.device
+    train: Batches
+    validate: Batches | None
+    test: Batches | None
+
+
+def prepare_parts(run: Run, world: World, device: torch.device, say: Callable[[str], None]) -> Parts:
+    """Load the class, capture its to_tensor, open the data, build the model.
+
+    Raises
+    ------
+    HyraxError
+        The class, its function, the data or the initial weights cannot be used; each says what to do.
+    """
+    config, seed = run.config, int(run.facts["seed"])
+    seed_everything(seed)
+    cls = model_class(config)
+    spec = describe_model(cls)
+    text = _captured_text(run, spec, world, say)
+    provider = DataProvider(config, form=spec.form)
+    function = _tensor_function(text, provider, say)
+
+    def batches(name: str) -> Batches:
+        shuffle = name == "train" and bool(config.get("train.shuffle"))
+        pin = device.type == "cuda" and bool(config.get("data_loader.pin_memory"))
+        group = provider.group(name)
+        return Batches(group, function, config, seed=seed, shuffle=shuffle, rank=world.rank, size=world.size, pin=pin)
+
+    train = batches("train")
+    others = {name: batches(name) if provider.has_group(name) else None for name in ("validate", "test")}
+    sample = train.sample()
+    seed_everything(seed)  # again: how much randomness opening the data took must not reach the weights
+    model = build_model(cls, config, sample)
+    initial = config.path("train.model_weights_file")
+    if initial is not None:
+        load_into(model, initial)
+    model.to(device)
+    world.same_start(model)
+    seed_everything(seed + world.rank)  # dropout differs from process to process
+    _heed_batch_norm(model, train, world, say)
+    return Parts(spec=spec, model=model, device=device, train=train, validate=others["validate"], test=others["test"])
+
+
+def _captured_text(run: Run, spec: ModelSpec, world: World, say: Callable[[str], None]) -> str:
+    """The text that this run executes: captured at its first start, its own from then on."""
+    owner = spec.cls if spec.tensor_name else spec.tensor_function
+    captured = capture(owner, requires=run.config.get("model.requires"))
+    if run.facts.get("to_tensor_sha256") is None and world.rank == 0:
+        for note in captured.notes:
+            say(note)
+        write_file(run.path / TEXT_FILE, captured.text)
+        run.note({"to_tensor_sha256": captured.sha256, "to_tensor_origin": captured.origin})
+    world.share(None)  # the first process has written by now
+    text = run.to_tensor_text
+    if not same_code(text, captured.text):
+        raise TrainingError(
+            f"{captured.origin}: to_tensor is not the one that this run was started with ({run.path / TEXT_FILE}). "
+            "Put it back to go on, or start a new run."
+        )
+    return text
+
+
+def _tensor_function(text: str, provider: DataProvider, say: Callable[[str], None]) -> TensorFunction:
+    """The compiled text; on a copy where it would change the data set's own arrays."""
+    group = provider.group("train")
+    function = TensorFunction(text)
+    if changes_input(function, group.data_dict(range(min(len(group), _TRIED_ROWS)))):
+        say("to_tensor changes the arrays it is given; it gets a copy of every batch, so that the data stays as it is.")
+        return TensorFunction(text, on_copy=True)
+    return function
+
+
+def _heed_batch_norm(model: nn.Module, train: Batches, world: World, say: Callable[[str], None]) -> None:
+    """Batch normalisation has no variance to learn from in a batch of one row: leave such a last batch out."""
+    if not any(isinstance(module, _BatchNorm) for module in model.modules()):
+        return
+    if world.size > 1:
+        say("Batch normalisation: each process normalises by its own rows; the first one's averages are kept.")
+    fewest = train.last_rows // world.size
+    if fewest <= 1 < train.batch_size // world.size and len(train) > 1:
+        train.drop_last = True
+        say(f"The model has batch normalisation: the last training batch ({train.last_rows} rows) is left out.")

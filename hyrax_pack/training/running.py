@@ -1,0 +1,85 @@
+"""Everything around the loop: processes, device, signals, tracking, the journal, the newest checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hyrax_pack.errors import Interrupted
+from hyrax_pack.run import Journal, Run
+from hyrax_pack.run.folder import METRICS_FILE
+from hyrax_pack.training.checkpoints import Checkpoint, newest_checkpoint
+from hyrax_pack.training.devices import choose_device
+from hyrax_pack.training.epochs import Training
+from hyrax_pack.training.parallel import World, join_world, local_rank
+from hyrax_pack.training.preparing import Parts, prepare_parts
+from hyrax_pack.training.progress import Reporter, make_reporter
+from hyrax_pack.training.stopping import watch_signals
+from hyrax_pack.training.tracking import NoTracking, Tracking, plan_tracking, start_tracking
+from hyrax_pack.training.tracking.handle import End
+
+
+def train_in_folder(run: Run | None, *, device: str | None, progress: bool | None, track: bool) -> Run:
+    """Train in a run folder, from its newest checkpoint on.
+
+    Parameters
+    ----------
+    run : Run or None
+        None: in the folder of the first process, under torchrun.
+    device : str or None
+        What was asked for now; None: what the run was started with.
+    """
+    asked = device or _device_of(run)
+    chosen = choose_device(asked, local_rank=local_rank())
+    world = join_world(chosen)
+    try:
+        path = world.share(None if run is None else str(run.path))
+        run = run or Run(Path(path))
+        with make_reporter(progress, first=world.rank == 0) as reporter:
+            reporter.say(f"{run.path.name}: training on {chosen}")
+            parts = prepare_parts(run, world, chosen, reporter.say)
+            checkpoint = newest_checkpoint(run.path, reporter.say)
+            if checkpoint is not None:
+                reporter.say(f"Going on after step {checkpoint.position.step}.")
+            world.share(None)
+            _train(run, parts, checkpoint, world, reporter, track=track)
+    finally:
+        world.close()
+    return run
+
+
+def _device_of(run: Run | None) -> str:
+    return "auto" if run is None else str(run.config.get("train.device"))
+
+
+def _train(
+    run: Run, parts: Parts, checkpoint: Checkpoint | None, world: World, reporter: Reporter, *, track: bool
+) -> None:
+    journal = None
+    if world.rank == 0:
+        journal = Journal(run.path / METRICS_FILE, keep=checkpoint.journal_size if checkpoint else 0)
+    tracking: Tracking = NoTracking()
+    if track:
+        tracking = start_tracking(plan_tracking(run, parts.spec.name), reporter.say)
+    end: End = "FAILED"
+    try:
+        with watch_signals(reporter.say) as stop:
+            world.watch_gradients(parts.model)
+            training = Training(
+                run,
+                parts,
+                world=world,
+                journal=journal,
+                checkpoint=checkpoint,
+                reporter=reporter,
+                tracking=tracking,
+                stop=stop,
+            )
+            training.train()
+        end = "FINISHED"
+    except (KeyboardInterrupt, Interrupted):
+        end = "KILLED"
+        raise
+    finally:
+        if journal is not None:
+            journal.close()
+        tracking.finish(end, reporter.say)

@@ -1,0 +1,131 @@
+"""What a run leaves on the disk as it goes: checkpoints, and the weights of its best and last epoch.
+
+After every epoch, in this order: the journal holds its figures, the checkpoint is on the disk, then weights.pt and
+last.pt. A kill between any two of them leaves a run that goes on from the checkpoint and writes the rest again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from hyrax_pack.errors import TrainingError
+from hyrax_pack.resolving import user_code
+from hyrax_pack.run import Journal, Run, replace_file
+from hyrax_pack.run.folder import Which
+from hyrax_pack.training.checkpoints import Checkpoint, Position, save_tensors, write_checkpoint
+from hyrax_pack.training.losses import Mean
+from hyrax_pack.training.parallel import World, add_sums
+from hyrax_pack.training.preparing import Parts
+from hyrax_pack.training.progress import Reporter
+from hyrax_pack.training.seeding import random_state, restore_random_state
+from hyrax_pack.training.state import capture_attributes, capture_state, restore_state
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What validation may change, as it was before: a run that is stopped during validation begins it again."""
+
+    random: dict[str, Any]
+    attributes: dict[str, Any]
+
+
+class Saver:
+    """Writes one run's checkpoints and weights; in every process but the first it only takes part."""
+
+    def __init__(self, run: Run, parts: Parts, world: World, journal: Journal | None, reporter: Reporter) -> None:
+        self._run, self._parts, self._world, self._journal = run, parts, world, journal
+        self._reporter = reporter
+        self._warned = False
+
+    def moment(self) -> Moment:
+        """Keep what validation may change."""
+        return Moment(random_state(), capture_attributes(self._parts.model)[0])
+
+    def save_epoch(self, position: Position) -> None:
+        """Save the state between two epochs; `position` is at the beginning of the next."""
+        self.save_checkpoint(position, Mean())
+        self._save_weights(position)
+
+    def save_checkpoint(self, position: Position, mean: Mean, moment: Moment | None = None) -> None:
+        """Write everything down that is needed to go on from `position`.
+
+        Raises
+        ------
+        StorageError
+            The disk refuses; earlier checkpoints stand.
+        """
+        random = self._world.gather(random_state() if moment is None else moment.random)
+        sums = add_sums(self._world, mean.sums())
+        if self._journal is None:
+            return
+        self._journal.sync()
+        state, unsaved = capture_state(self._parts.model)
+        if moment is not None:
+            state["attributes"] = moment.attributes
+        self._warn(unsaved)
+        checkpoint = Checkpoint(
+            position=replace(position),
+            journal_size=self._journal.size,
+            means={name: [total, float(rows)] for name, (total, rows) in sums.items()},
+            random=random,
+            model=state,
+            identity={"class": self._parts.spec.name, "to_tensor_sha256": self._run.to_tensor_sha256},
+        )
+        write_checkpoint(self._run.path, checkpoint)
+
+    def restore(self, checkpoint: Checkpoint, mean: Mean) -> Position:
+        """Put model, means and random numbers back, and give the position to go on from.
+
+        Raises
+        ------
+        TrainingError
+            The checkpoint is of another class, or does not fit it any more.
+        """
+        name = self._parts.spec.name
+        of = checkpoint.identity["class"]
+        if of != name:
+            raise TrainingError(
+                f"{self._run.path}: the checkpoint is of {of}, but model.name leads to {name}; "
+                "put the class back or start a new run"
+            )
+        with user_code(f"{self._run.path}: the checkpoint does not fit {name}", TrainingError):
+            restore_state(self._parts.model, checkpoint.model)
+        mean.restore(checkpoint.means if self._world.rank == 0 else {})
+        before, now = len(checkpoint.random), self._world.size
+        if before == now:
+            restore_random_state(checkpoint.random[self._world.rank])
+        else:
+            self._reporter.say(f"Going on with {now} processes instead of {before}: batches and random numbers differ.")
+        if checkpoint.position.batch == 0:
+            self._save_weights(checkpoint.position)  # the kill may have come between the checkpoint and these
+        return replace(checkpoint.position)
+
+    def _save_weights(self, position: Position) -> None:
+        """last.pt, and weights.pt where the epoch that has just ended is the best."""
+        if self._journal is None:
+            return
+        if position.best_epoch == position.epoch - 1:
+            self._write_weights("best")
+        self._write_weights("last")
+
+    def _write_weights(self, which: Which) -> None:
+        path, spec, model = self._run.weights_path(which), self._parts.spec, self._parts.model
+        if spec.save is not None:
+            with replace_file(path) as temporary, user_code(f"{spec.name}.{spec.save}", TrainingError):
+                getattr(model, spec.save)(temporary)
+            return
+        state = model.state_dict()
+        for name, value in state.items():
+            if torch.is_tensor(value):  # on the CPU, so that a plain torch.load reads it where there is no GPU
+                state[name] = value.detach().cpu()
+        save_tensors(path, state)
+
+    def _warn(self, unsaved: tuple[str, ...]) -> None:
+        if unsaved and not self._warned:
+            self._warned = True
+            self._reporter.say(
+                f"Their state cannot be saved, so a resumed run starts them afresh: {', '.join(unsaved)}."
+            )

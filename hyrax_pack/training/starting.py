@@ -1,0 +1,117 @@
+"""Begin a run or go on with one: the run folder first, everything slow after it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from hyrax_pack.config import Config
+from hyrax_pack.errors import ConfigError, Interrupted, StorageError, TrainingError
+from hyrax_pack.run import Run, create_run, lock_folder, open_run
+
+# Where a run lies and what it runs on may differ from one resume to the next.
+_FREE_KEYS = ("general.results_dir", "general.log_level", "train.resume", "train.device")
+
+
+def train_run(
+    config: Config | None, *, resume: str | Path | None = None, progress: bool | None = None, track: bool = True
+) -> Run:
+    """Train to the last epoch, from the beginning or from where a run stands.
+
+    Parameters
+    ----------
+    config : Config or None
+        The settings; None only with `resume`, which then takes the run's own.
+    resume : path or None
+        A run folder to go on with; `[train] resume` counts as one.
+    progress : bool or None
+        Whether to draw a progress bar; None: where stderr is a terminal.
+    track : bool
+        Whether MLflow and TensorBoard follow.
+
+    Returns
+    -------
+    Run
+        With weights. Under torchrun every process gets it.
+
+    Raises
+    ------
+    TrainingError
+        The run folder cannot be used or written (StorageError), the loss is NaN (LossError), somebody stopped it
+        (Interrupted); each says what is saved and how to go on.
+    HyraxError
+        The model, its to_tensor or its data cannot be used.
+    """
+    if resume is None and config is not None:
+        resume = config.path("train.resume")
+    device = None if config is None else str(config.get("train.device"))
+    if resume is not None:
+        run = open_run(_folder_of(Path(resume)))
+        if config is not None:
+            _check_same(run, config)
+    elif config is None:
+        raise ConfigError("there is nothing to train: give a configuration, or a run folder to go on with")
+    elif _is_first():
+        run = create_run(config)
+    else:  # the first process makes the folder and tells the others
+        return _train(None, device, progress, track=False)
+    if not _is_first():
+        return _train(run, device, progress, track=False)
+    with lock_folder(run.path):
+        return _train_as_first(run, device, progress, track=track)
+
+
+def _train_as_first(run: Run, device: str | None, progress: bool | None, *, track: bool) -> Run:
+    """Train, and note in the run folder how it ended."""
+    if run.facts["state"] == "finished":
+        return _train(run, device, progress, track=False)
+    run.note({"state": "running"})
+    state = "failed"
+    try:
+        _train(run, device, progress, track=track)
+        state = "finished"
+    except (KeyboardInterrupt, Interrupted):
+        state = "interrupted"
+        raise
+    finally:
+        with suppress(StorageError):  # a full disk is reported by whatever filled it
+            run.note({"state": state})
+    return run
+
+
+def _train(run: Run | None, device: str | None, progress: bool | None, *, track: bool) -> Run:
+    if run is not None and run.facts["state"] == "finished":
+        if _is_first():
+            print(f"{run.path.name} is finished: nothing to do.", file=sys.stderr)
+        return run
+    from hyrax_pack.training.running import train_in_folder
+
+    return train_in_folder(run, device=device, progress=progress, track=track)
+
+
+def _is_first() -> bool:
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def _folder_of(path: Path) -> Path:
+    """The run folder; upstream's `resume` names a checkpoint file in it."""
+    return path.parent if path.is_file() else path
+
+
+def _check_same(run: Run, config: Config) -> None:
+    """Refuse to go on with settings other than the run's: the result would be neither run."""
+    free = {*_FREE_KEYS, *(("train.seed",) if config.get("train.seed") is None else ())}
+    changed = [key for key in run.config.differences(config) if key not in free]
+    if changed:
+        found = ", ".join(f"{key} (run: {_shown(run.config, key)}, given: {_shown(config, key)})" for key in changed)
+        raise TrainingError(
+            f"{run.path}: cannot go on with other settings: {found}. "
+            "Leave out -c and --set to take the run's own, or start a new run."
+        )
+
+
+def _shown(config: Config, key: str) -> str:
+    value = config.get(key, None)
+    return "not set" if value is None else repr(value)

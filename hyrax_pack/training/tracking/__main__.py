@@ -1,0 +1,42 @@
+"""The tracking process: `python -m hyrax_pack.training.tracking`, told by its stdin what to follow and when to end."""
+
+from __future__ import annotations
+
+import os
+import queue
+import sys
+import threading
+from pathlib import Path
+
+from hyrax_pack.run import lock_folder
+from hyrax_pack.training.tracking.following import follow
+from hyrax_pack.training.tracking.plan import TrackingPlan
+
+# A server that is down is tried again by us; MLflow's own patience is minutes, during which nothing would be said.
+_MLFLOW_SETTINGS = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+
+
+def main() -> None:
+    """Follow one run until its training process says how it ended, or is gone."""
+    for name, value in _MLFLOW_SETTINGS.items():
+        os.environ.setdefault(name, value)
+    plan = TrackingPlan.from_json(sys.stdin.readline())
+    inbox: queue.Queue[str] = queue.Queue()
+    threading.Thread(target=_listen, args=(inbox,), daemon=True).start()
+    # The predecessor of a run that was killed a moment ago may still be sending the rest.
+    with lock_folder(Path(plan.folder), ".tracking.lock", wait=True):
+        follow(plan, inbox)
+
+
+def _listen(inbox: queue.Queue[str]) -> None:
+    """Pass the last word on; the end of stdin without one means that training was killed."""
+    inbox.put(sys.stdin.readline().strip() or "KILLED")
+
+
+if __name__ == "__main__":
+    main()
