@@ -7,6 +7,7 @@ Canonical: maps with their keys sorted, the shortest form of every integer and l
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import msgpack
@@ -73,6 +74,9 @@ def decode_manifest(data: bytes, source: str) -> dict[str, Any]:
     return plain
 
 
+_LEAVES = frozenset({str, int, bool, bytes, type(None)})
+
+
 class _Budget:
     """Counts values while they are decoded, so that a small manifest cannot become a large heap."""
 
@@ -92,27 +96,28 @@ class _Budget:
         return dict(pairs)
 
 
-def _find_fault(value: object, depth: int) -> str | None:
+def _find_fault(value: dict[Any, Any] | list[Any], depth: int) -> str | None:
     """What in `value` no canonical manifest holds; None where all is well."""
     if depth > MAX_DEPTH:
         return f"nested deeper than {MAX_DEPTH}"
+    children: Iterable[Any] = value
     if isinstance(value, dict):
-        keys = list(value)
-        if not all(isinstance(key, str) for key in keys):
+        if not set(map(type, value)) <= {str}:
             return "a key that is no text"
-        if keys != sorted(keys):
+        if list(value) != sorted(value):
             return "keys that are not sorted"
-        children: list[Any] = list(value.values())
-    elif isinstance(value, list):
-        children = value
-    elif isinstance(value, float) and not math.isfinite(value):
-        return f"the number {value}"
-    elif value is None or isinstance(value, bool | int | float | str | bytes):
-        return None
-    else:
-        return f"an extension type ({type(value).__name__})"
+        children = value.values()
     for child in children:
-        if (fault := _find_fault(child, depth + 1)) is not None:
+        kind = type(child)
+        if kind in _LEAVES:
+            continue
+        if kind is float:
+            fault = None if math.isfinite(child) else f"the number {child}"
+        elif kind in (dict, list):
+            fault = _find_fault(child, depth + 1)
+        else:
+            fault = f"an extension type ({kind.__name__})"
+        if fault is not None:
             return fault
     return None
 

@@ -39,6 +39,7 @@ MAX_GOLDEN_ROWS = 4096
 # Lower-case ASCII in at most three components, none a Windows device or ending in a dot: one name on every file system.
 _COMPONENT = r"(?!(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:[./]|$))[a-z0-9_](?:[a-z0-9._-]{0,62}[a-z0-9_-])?"
 _MEMBER_NAME = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT}){{0,2}}")
+_TEXT_DTYPES = {"string": ("str",), "bytes": ("bytes",)}
 _FIELD_PATH = re.compile(r"[^\x00-\x1f\x7f/]+(/[^\x00-\x1f\x7f/]+)?")
 _CURE = "Export the bundle again with hyrax-pack 1.x."
 
@@ -163,7 +164,7 @@ def _parse_field(row: Record) -> FieldContract:
 
 
 def _dtypes_of(kind: str) -> tuple[str, ...]:
-    return {"string": ("str",), "bytes": ("bytes",)}.get(kind, tuple(ITEM_SIZE))
+    return _TEXT_DTYPES.get(kind, tuple(ITEM_SIZE))
 
 
 def _parse_preprocessing(record: Record) -> Preprocessing:

@@ -78,13 +78,13 @@ class Record:
         """The keys that begin with `x-`."""
         return {key: value for key, value in (self._left or {}).items() if key.startswith("x-")}
 
-    def _take(self, key: str, needed: str) -> Any:
+    def _take(self, key: str, needed: str | Collection[str]) -> Any:
         self._known.append(key)
         if self._left is None:
             return _ABSENT
         value = self._left.pop(key, _ABSENT)
         if value is _ABSENT:
-            self.note(key, f"required key; {needed}")
+            self.note(key, f"required key; {needed if isinstance(needed, str) else 'one of ' + ', '.join(needed)}")
         return value
 
     def text(self, key: str, *, pattern: re.Pattern[str] = _NAME, longest: int = MAX_NAME) -> str:
@@ -167,7 +167,7 @@ class Record:
 
     def choice(self, key: str, allowed: Collection[str]) -> Any:
         """One of the texts in `allowed`."""
-        value = self._take(key, f"one of {', '.join(allowed)}")
+        value = self._take(key, allowed)
         if value is _ABSENT:
             return ""
         if not isinstance(value, str) or value not in allowed:

@@ -63,37 +63,16 @@ def linear_weights() -> bytes:
 
 
 def column(path: str, shape: list[int], values: str) -> dict[str, Any]:
-    return {
-        "path": path,
-        "kind": "array",
-        "dtype": "float32",
-        "shape": shape,
-        "values": values,
-        "offsets": None,
-        "shapes": None,
-    }
+    row = {"path": path, "kind": "array", "dtype": "float32", "shape": shape, "values": values}
+    return row | {"offsets": None, "shapes": None}
 
 
 def plain_manifest() -> dict[str, Any]:
     """A sound manifest but for its members."""
-    flux = {
-        "path": "data/flux",
-        "kind": "array",
-        "dtype": "float32",
-        "shape": [4],
-        "form": "list",
-        "element": "array",
-        "read": True,
-    }
-    flux |= {"least": -1.0, "greatest": 8.0, "nan_share": 0.0, "unit": "nJy", "description": None}
-    scores_row = {
-        "name": "scores",
-        "dtype": "float32",
-        "shape": ["N", 3],
-        "tolerance": 1e-6,
-        "noise_floor": 1e-7,
-        "scale": 8.0,
-    }
+    flux = {"path": "data/flux", "kind": "array", "dtype": "float32", "shape": [4], "form": "list", "element": "array"}
+    flux |= {"read": True, "least": -1.0, "greatest": 8.0, "nan_share": 0.0, "unit": "nJy", "description": None}
+    scores_row = {"name": "scores", "dtype": "float32", "shape": ["N", 3]}
+    scores_row |= {"tolerance": 1e-6, "noise_floor": 1e-7, "scale": 8.0}
     return {
         "format": {"major": 1, "minor": 0},
         "name": "linear",
