@@ -81,14 +81,14 @@ class InputCheck:
                 for name, count in tests:
                     inner[name] = values = group[name]
                     counted = count(values)
-                    if counted != rows:
-                        if rows != -1 or counted == -1:
+                    if counted != rows or counted < 0:
+                        if rows != -1 or counted < 0:
                             return None
                         rows = counted
             for name, count in self._top:
                 made[name] = values = data_dict[name]
                 counted = count(values)
-                if counted == -1 or (rows != -1 and counted != rows):
+                if counted < 0 or (rows != -1 and counted != rows):
                     return None
                 rows = counted
             if rows == -1:

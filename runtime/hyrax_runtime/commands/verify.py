@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+from collections.abc import Sequence
 
 from hyrax_runtime.bundle import open_bundle
 from hyrax_runtime.commands.options import add_running_options
@@ -28,9 +29,8 @@ def run(arguments: argparse.Namespace) -> int:
     with open_predictor(arguments.file, arguments.trust, settings) as predictor:
         report = predictor.selftest()
     if arguments.json:
-        print(
-            json.dumps({"file": arguments.file, "size_bytes": size, "members": members, **report.to_plain()}, indent=2)
-        )
+        plain = {"file": arguments.file, "size_bytes": size, "members": members, **report.to_plain()}
+        print(json.dumps(plain, indent=2))
     else:
         print(describe_report(report, f"{size:,} bytes in {members} members, every digest right"))
     return 0 if report.passed else 1
@@ -38,17 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def describe_report(report: Report, integrity: str) -> str:
     """Return the report as a table for people."""
-    rows = [("stage", "of", "greatest difference", "allowed", "")]
-    rows += [
-        (stage.name, stage.where, _number(stage.difference), _number(stage.tolerance), _verdict(stage))
-        for stage in report.stages
-    ]
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = [f"bundle     {report.bundle}", f"integrity  {integrity}", f"device     {report.provider}", ""]
-    lines += [
-        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[4]]).rstrip()
-        for row in rows
-    ]
+    lines += _table(report.stages)
     lines += [
         "",
         f"here    {_versions(report.here)}",
@@ -56,6 +47,14 @@ def describe_report(report: Report, integrity: str) -> str:
         "",
     ]
     return "\n".join([*lines, _conclusion(report)])
+
+
+def _table(stages: Sequence[Stage]) -> list[str]:
+    rows = [("stage", "of", "greatest difference", "allowed", "")]
+    for stage in stages:
+        rows.append((stage.name, stage.where, _number(stage.difference), _number(stage.tolerance), _verdict(stage)))
+    widths = [max(map(len, column)) for column in list(zip(*rows, strict=True))[:4]]
+    return ["  ".join([*map(str.ljust, row, widths), row[4]]).rstrip() for row in rows]
 
 
 def _verdict(stage: Stage) -> str:
@@ -80,6 +79,5 @@ def _number(value: float) -> str:
 
 
 def _versions(versions: dict[str, str]) -> str:
-    return ", ".join(
-        f"{name} {versions[name]}" for name in ("numpy", "onnxruntime", "python", "machine") if name in versions
-    )
+    shown = ("numpy", "onnxruntime", "python", "machine")
+    return ", ".join(f"{name} {versions[name]}" for name in shown if name in versions)
