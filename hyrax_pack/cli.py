@@ -30,7 +30,8 @@ app = typer.Typer(
 
 ConfigFile = Annotated[Path | None, typer.Option("-c", "--config", metavar="FILE", help="A TOML configuration file.")]
 Overrides = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting, such as train.epochs=3. Repeatable.")
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="One setting, such as train.epochs=3. Repeatable."),
 ]
 
 
@@ -93,8 +94,13 @@ def export(
     if to_tensor not in ("class", "run"):
         raise UsageError(f"--to-tensor {to_tensor}: expected class or run")
     folder = run if run is not None else newest_run(Path(load_config(config).get("general.results_dir"))).path
-    bundle = export_run(folder, out, weights="last" if last else "best", to_tensor=to_tensor)
+    bundle = export_run(folder, out, weights="last" if last else "best", to_tensor=to_tensor, say=_talk)
     print(bundle.path)
+
+
+def _talk(line: str) -> None:
+    """Talk goes to stderr; stdout is for results."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def _add_runtime_commands() -> None:

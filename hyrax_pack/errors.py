@@ -123,10 +123,22 @@ class ProofError(CaptureError):
     code: ClassVar[str] = "capture/proof"
 
 
+class StaleTextError(HyraxError):
+    """The class's `to_tensor` is no longer the one that trained."""
+
+    code: ClassVar[str] = "capture/changed-since"
+
+
 class ExportError(HyraxError):
     """The model did not become an ONNX graph."""
 
     code: ClassVar[str] = "export"
+
+
+class AbsentLabelError(ExportError):
+    """`to_tensor` needs a label, and there is none at inference."""
+
+    code: ClassVar[str] = "export/absent-label"
 
 
 class OperatorError(ExportError):

@@ -81,7 +81,11 @@ def _run(line: str, folder: Path, seconds: dict[str, float]) -> subprocess.Compl
     program, *arguments = line.split()
     start = time.perf_counter()
     finished = subprocess.run(
-        [sys.executable, "-c", _PROGRAMS[program], *arguments], cwd=folder, stdout=subprocess.PIPE, text=True, check=False
+        [sys.executable, "-c", _PROGRAMS[program], *arguments],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
     )
     seconds[f"{program} {arguments[0]}"] = time.perf_counter() - start
     print(finished.stdout, end="", flush=True)

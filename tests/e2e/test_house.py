@@ -53,7 +53,8 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, zipfile.ZipFil
 
 
 @pytest.mark.parametrize(
-    ("distribution", "package"), [("hyrax_pack", ROOT / "hyrax_pack"), ("hyrax_runtime", ROOT / "runtime/hyrax_runtime")]
+    ("distribution", "package"),
+    [("hyrax_pack", ROOT / "hyrax_pack"), ("hyrax_runtime", ROOT / "runtime/hyrax_runtime")],
 )
 def test_a_wheel_contains_its_package_and_nothing_else(
     wheels: dict[str, zipfile.ZipFile], distribution: str, package: Path

@@ -90,9 +90,7 @@ def sources() -> dict[str, NDArray[np.generic]]:
 
 
 @pytest.fixture(scope="module")
-def folder(
-    tmp_path_factory: pytest.TempPathFactory, sources: dict[str, NDArray[np.generic]], command: Command
-) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, sources: dict[str, NDArray[np.generic]], command: Command) -> Path:
     """A user's folder after `train` and `export`."""
     folder = tmp_path_factory.mktemp("user")
     (folder / "classifier.py").write_text(MODEL)

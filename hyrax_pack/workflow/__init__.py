@@ -1,0 +1,13 @@
+"""The steps in their order: what the commands call, and what a notebook calls.
+
+trained.py   a run folder, back as a model, its data and its to_tensor
+evidence.py  the rows on which to_tensor and graph are held against the original
+shipping.py  export: capture -> prove -> graph -> one file
+checking.py  check: the same before there is anything to train
+"""
+
+from hyrax_pack.workflow.checking import CheckReport, check
+from hyrax_pack.workflow.shipping import export
+from hyrax_pack.workflow.trained import Trained, load_trained, train
+
+__all__ = ["CheckReport", "Trained", "check", "export", "load_trained", "train"]

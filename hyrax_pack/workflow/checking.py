@@ -1,0 +1,148 @@
+"""Check a class before there is anything to train: can its to_tensor travel, do its rows stand alone?"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hyrax_runtime.replay import as_slots, compile_function
+
+from hyrax_pack.config import load_config
+from hyrax_pack.data import DataProvider
+from hyrax_pack.errors import HyraxError
+from hyrax_pack.model import build_model, describe_model, model_class
+from hyrax_pack.workflow.trained import capture_of
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One step of a check: its name, whether it passed, and what there is to say."""
+
+    step: str
+    passed: bool
+    says: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What a check found; it ends at the first step that fails."""
+
+    target: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every step passed."""
+        return all(finding.passed for finding in self.findings)
+
+    def to_text(self) -> str:
+        """Say it for people."""
+        lines = [self.target]
+        for finding in self.findings:
+            mark = "ok" if finding.passed else "REFUSED"
+            first, *rest = "\n".join(finding.says).splitlines() or [""]
+            lines += [f"  {finding.step:10} {mark:8} {first}", *(f"  {'':19} {line}" for line in rest)]
+        return "\n".join(lines)
+
+    def to_json(self) -> str:
+        """Say it for programs."""
+        findings = [{"step": each.step, "passed": each.passed, "says": list(each.says)} for each in self.findings]
+        return json.dumps({"target": self.target, "passed": self.passed, "findings": findings}, indent=2)
+
+
+def check(
+    target: str, config: str | Path | None = None, overrides: Sequence[str] = (), *, graph: bool = False
+) -> CheckReport:
+    """Capture and prove to_tensor; with `graph`, also export the untrained model through the gate.
+
+    Parameters
+    ----------
+    target : str
+        `path/to/file.py:Class`, seen from the current folder; or a dotted path.
+    config : path, optional
+        A TOML file; without one, the defaults.
+    overrides : sequence of str
+        `key=value`, as `--set` takes them.
+    graph : bool
+        Whether to export the model with its initial weights.
+
+    Raises
+    ------
+    HyraxError
+        The settings, the class or the data cannot be used: there is nothing to check yet.
+    """
+    settings = load_config(config, overrides, tables={"model": {"name": _absolute(target)}})
+    spec = describe_model(model_class(settings))
+    findings: list[Finding] = []
+    try:
+        findings.append(_capture(spec, settings))
+        evidence, proven = _prove(spec, settings)
+        findings.append(proven)
+        if graph:
+            findings.append(_export(spec, settings, evidence))
+    except HyraxError as error:
+        step = ("capture", "proof", "graph")[len(findings)]
+        findings.append(Finding(step, False, (str(error),)))
+    return CheckReport(target, tuple(findings))
+
+
+def _absolute(target: str) -> str:
+    file, colon, name = target.rpartition(":")
+    return f"{Path(file).absolute()}:{name}" if colon and file.endswith(".py") else target
+
+
+def _capture(spec: Any, settings: Any) -> Finding:
+    captured = capture_of(spec, settings)
+    modules = ", ".join(requirement.module for requirement in captured.requirements)
+    says = (f"{captured.origin}, sha256 {captured.sha256[:12]}, imports {modules or 'nothing'}", *captured.notes)
+    return Finding("capture", True, says)
+
+
+def _prove(spec: Any, settings: Any) -> tuple[Any, Finding]:
+    from hyrax_pack.capturing import prove
+    from hyrax_pack.workflow.evidence import gather_evidence
+
+    start = time.perf_counter()
+    captured = capture_of(spec, settings)
+    provider = DataProvider(settings, form=spec.form)
+    evidence = gather_evidence(provider, compile_function(captured.text, on_copy=True))
+    returned = evidence.returned(evidence.sample)
+    proof = prove(captured, spec.tensor_function, evidence.data_dict, evidence.held_out or evidence.sample)
+    tensors = ", ".join(
+        "None" if slot is None else f"{slot.dtype}{['N', *slot.shape[1:]]}" if len(slot) else "no rows"
+        for slot in returned.slots
+    )
+    says = (
+        f"equal bit for bit in a process without torch ({time.perf_counter() - start:.1f} s)",
+        f"reads {', '.join(sorted(proof.fields_read))}; gives {tensors}",
+        f"rows are {proof.batch}",
+        *proof.notes,
+    )
+    return evidence, Finding("proof", True, says)
+
+
+def _export(spec: Any, settings: Any, evidence: Any) -> Finding:
+    from hyrax_pack.data.tensors import to_torch
+    from hyrax_pack.exporting import export_network
+
+    provider = DataProvider(settings, form=spec.form)
+    sample = to_torch(as_slots(evidence.function(provider.group("train").data_dict([0])), rows=1))
+    model = build_model(spec.cls, settings, sample).eval()
+    returned = evidence.returned(evidence.sample)
+    network = export_network(
+        model,
+        spec.infer_hook,
+        evidence.slots,
+        returns=returned.returns,
+        sample=evidence.sample,
+        held_out=evidence.held_out,
+        opset=settings.get("onnx.opset_version"),
+        batch=settings.get("model.batch"),
+        classes=settings.get("model.classes"),
+    )
+    outputs = ", ".join(f"{output.name} {output.dtype}{list(output.shape)}" for output in network.outputs)
+    return Finding("graph", True, (f"exports with untrained weights: {outputs}", *network.notes))

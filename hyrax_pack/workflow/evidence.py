@@ -1,0 +1,122 @@
+"""The rows on which to_tensor and the graph are held against the original, and what to_tensor makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from hyrax_runtime.contract import InputContract
+from hyrax_runtime.replay import Returned, as_slots
+
+from hyrax_pack.data import DataProvider
+from hyrax_pack.data.contracting import observe_contract
+from hyrax_pack.data.group import Group
+from hyrax_pack.errors import AbsentLabelError, ExportError
+from hyrax_pack.exporting import choose_golden_rows
+from hyrax_pack.resolving import user_code
+
+SAMPLE_ROWS = 8
+HELD_OUT_ROWS = 256
+CONTRACT_ROWS = 4096  # rows whose ranges the contract records
+CONTRACT_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Rows of one group, as inference sees them.
+
+    Attributes
+    ----------
+    group : Group
+        Held-out rows where there are enough of them, else training rows.
+    sample : tuple of int
+        Rows that the graph is traced with.
+    held_out : tuple of int
+        Other rows, for the gate.
+    function : callable
+        The compiled to_tensor, on a copy of its input.
+    """
+
+    group: Group
+    sample: tuple[int, ...]
+    held_out: tuple[int, ...]
+    function: Callable[[Any], Any]
+
+    def data_dict(self, rows: Sequence[int]) -> dict[str, Any]:
+        """Return rows as to_tensor gets them at inference."""
+        return self.group.data_dict(rows, inference=True)
+
+    def returned(self, rows: Sequence[int]) -> Returned:
+        """Return what to_tensor makes of rows at inference."""
+        data_dict = self.data_dict(rows)
+        try:
+            with user_code("to_tensor at inference", ExportError):
+                return as_slots(self.function(data_dict), rows=len(rows))
+        except ExportError as error:
+            raise _explain(error, set(self.group.paths()) - set(self.group.paths(inference=True))) from error
+
+    def slots(self, rows: Sequence[int]) -> tuple[np.ndarray[Any, Any] | None, ...]:
+        """Return the slots alone."""
+        return self.returned(rows).slots
+
+    def golden(self) -> tuple[dict[str, Any], int]:
+        """Choose the golden rows; return them as to_tensor gets them, and how many they are."""
+        rows = [*self.held_out, *self.sample][:HELD_OUT_ROWS]
+        chosen = choose_golden_rows(self.data_dict(rows), len(rows))
+        return self.data_dict([rows[at] for at in chosen]), len(chosen)
+
+
+def gather_evidence(provider: DataProvider, function: Callable[[Any], Any]) -> Evidence:
+    """Choose the rows: of what training did not see, where that is enough to fill a batch.
+
+    Raises
+    ------
+    DataError
+        There are no rows.
+    """
+    held_out = provider.held_out()
+    enough = held_out is not None and len(held_out) >= 2 * SAMPLE_ROWS
+    group = held_out if held_out is not None and enough else provider.group("train")
+    rows = _spread(len(group), HELD_OUT_ROWS + SAMPLE_ROWS)
+    sample = tuple(rows[at] for at in _spread(len(rows), min(SAMPLE_ROWS, (len(rows) + 1) // 2)))
+    others = tuple(row for row in rows if row not in set(sample))
+    return Evidence(group, sample, others, function)
+
+
+def record_contract(
+    provider: DataProvider, evidence: Evidence, fields_read: frozenset[str], batch: Any
+) -> InputContract:
+    """Record the input contract over training rows (evenly spread, at most 4,096) and the evidence."""
+    train = provider.group("train")
+
+    def batches() -> Iterator[dict[str, Any]]:
+        yield evidence.data_dict([*evidence.sample, *evidence.held_out])
+        rows = _spread(len(train), CONTRACT_ROWS)
+        for start in range(0, len(rows), CONTRACT_BATCH):
+            yield train.data_dict(rows[start : start + CONTRACT_BATCH], inference=True)
+
+    return observe_contract(batches(), evidence.group, fields_read, batch=batch)
+
+
+def _spread(count: int, most: int) -> list[int]:
+    """Up to `most` numbers of 0 … count - 1, evenly spread."""
+    return list(dict.fromkeys(np.linspace(0, count - 1, min(count, most)).astype(int).tolist())) if count else []
+
+
+def _explain(error: ExportError, absent: set[str]) -> ExportError:
+    """Say which absent label a failure is about, and how to write it."""
+    cause = error.__cause__
+    if isinstance(cause, KeyError) and cause.args:
+        for path in absent:
+            field = path.rsplit("/", 1)[-1]
+            if cause.args[0] == field:
+                return AbsentLabelError(
+                    f"{error}: {path} is a label, and there is none at inference; "
+                    f'write data.get("{field}", []) where it says ["{field}"]'
+                )
+    if absent:
+        names = ", ".join(sorted(absent))
+        return AbsentLabelError(f"{error}; it worked in training, where it had {names}: labels are absent at inference")
+    return error
