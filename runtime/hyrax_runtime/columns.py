@@ -92,9 +92,7 @@ def dtype_fault(given: np.dtype[Any], wanted: np.dtype[Any]) -> str:
     if given == wanted or (given.kind not in "OUSVT" and np.can_cast(given, wanted, "safe")):
         return ""
     if given.kind == wanted.kind:
-        return (
-            f"dtype {given} where {wanted} is recorded, and the cast could lose digits; pass .astype({wanted.name!r})"
-        )
+        return f"dtype {given} where {wanted} is recorded, and a cast could lose digits; pass .astype({wanted.name!r})"
     return f"dtype {given} where {wanted} is recorded; convert it to {wanted.name} before the call"
 
 
@@ -185,8 +183,9 @@ def _plain(held: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
     if natural.size and np.result_type(dtype, scalar) != dtype:
         raise ColumnFault(f"{type(scalar).__name__} where {dtype} is recorded; convert it before the call")
     try:
-        return np.array(held, dtype=dtype)
-    except OverflowError as error:
+        with np.errstate(over="raise"):
+            return np.array(held, dtype=dtype)
+    except (OverflowError, FloatingPointError) as error:
         raise ColumnFault(f"a number does not fit into {dtype}") from error
 
 
