@@ -21,7 +21,7 @@ from hyrax_pack.capturing.finding import Definition, find_definition, shown_name
 from hyrax_pack.capturing.forbidden import BUILTINS, forbidden_constructs, imported_names, imports_inside
 from hyrax_pack.capturing.live import what_instead
 from hyrax_pack.capturing.modules import is_module, refused_module, refused_name
-from hyrax_pack.capturing.outer_names import is_pythons_own, outer_names
+from hyrax_pack.capturing.outer_names import is_dunder, is_pythons_own, outer_names
 from hyrax_pack.capturing.signatures import is_same_literal, shown_value, signature_problems
 from hyrax_pack.errors import CaptureError, Problem
 
@@ -69,17 +69,16 @@ def pack_function(definition: Definition, name: str, luggage: Luggage) -> None:
 
 
 def _pack_imports_inside(definition: Definition, luggage: Luggage) -> dict[str, str]:
-    """Check the imports of the body; give back what they bind."""
+    """Check the imports of the body; give back what the sound ones bind."""
     bound: dict[str, str] = {}
     for node in imports_inside(definition):
-        bound |= imported_names(node)
-        where = definition.where(node)
-        for module in _modules_of(node):
-            what = _refused_import(module, node, definition, luggage)
-            if what:
-                luggage.problems.append(Problem(where, f"`{ast.unparse(node)}`: {what}"))
-            else:
-                luggage.modules.add(module)
+        modules = list(_modules_of(node))
+        refused = [what for module in modules if (what := _refused_import(module, node, definition, luggage))]
+        if refused:
+            luggage.problems += [Problem(definition.where(node), f"`{ast.unparse(node)}`: {what}") for what in refused]
+        else:
+            luggage.modules.update(modules)
+            bound |= imported_names(node)
     return bound
 
 
@@ -106,7 +105,7 @@ def _pack_name(name: str, where: str, definition: Definition, luggage: Luggage) 
     namespace = definition.function.__globals__
     if name in luggage.imports or name in luggage.constants:
         return
-    if name not in namespace:
+    if name not in namespace or is_dunder(name):
         what: str | None = _refused_builtin(name)
     elif hasattr(builtins, name) and namespace[name] is not getattr(builtins, name):
         what = f"a global of your file that hides Python's own `{name}`; rename it"
@@ -125,7 +124,7 @@ def _refused_builtin(name: str) -> str | None:
         return BUILTINS[name]
     if is_pythons_own(name):
         return None
-    if name.startswith("__") and name.endswith("__"):
+    if is_dunder(name):
         return "belongs to your module and is another where the text runs; write the value itself"
     return "is not defined; define it inside, or mend the spelling"
 

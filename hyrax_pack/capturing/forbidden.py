@@ -56,7 +56,8 @@ def forbidden_constructs(definition: Definition, imported: Mapping[str, str]) ->
     yield from _hidden_characters(definition)
     for statement in definition.node.body:
         for node, what in _walk(statement, within, imported):
-            yield Problem(definition.where(node), what)
+            place = node.iter if isinstance(node, ast.comprehension) else node
+            yield Problem(definition.where(place), what)
     if definition.enclosing_class:
         yield from _mangled_names(definition)
 

@@ -103,11 +103,22 @@ def _what_flags_say(function: types.FunctionType) -> str | None:
 
 
 def _decorators_of(wrapped: Any) -> str:
-    code = getattr(wrapped, "__code__", None)
+    """The decorators of the function inside, as written, with their lines; its name where it has none."""
+    code = getattr(inspect.unwrap(wrapped), "__code__", None)
     if code is None:
         return _name(wrapped)
-    line = linecache.getline(code.co_filename, code.co_firstlineno).strip()
-    return f"`{line}` on line {code.co_firstlineno}" if line.startswith("@") else _name(wrapped)
+    try:
+        tree = ast.parse("".join(linecache.getlines(code.co_filename)))
+    except SyntaxError:
+        return _name(wrapped)
+    written = [
+        f"`@{ast.unparse(decorator)}` on line {decorator.lineno}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef) and node.name == code.co_name
+        for decorator in node.decorator_list
+        if node.decorator_list[0].lineno == code.co_firstlineno and ast.unparse(decorator) != "staticmethod"
+    ]
+    return ", ".join(written) or _name(wrapped)
 
 
 def _name(value: Any) -> str:

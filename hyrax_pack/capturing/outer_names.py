@@ -42,6 +42,11 @@ def is_pythons_own(name: str) -> bool:
     )
 
 
+def is_dunder(name: str) -> bool:
+    """Whether the name is of the kind that Python keeps for itself, such as `__name__`."""
+    return name.startswith("__") and name.endswith("__")
+
+
 def _global_names(table: symtable.SymbolTable) -> Iterator[str]:
     """Names of a table and its children that are looked up globally (in a class body, that may be)."""
     for symbol in table.get_symbols():
