@@ -10,6 +10,7 @@ loading.py       rows to batches, here or in workers
 losses.py        what a step returns, as numbers
 state.py         everything of a model that training changes, as plain values
 checkpoints.py   that state in a file, whole or not at all
+data_random.py   the random generators that data sets keep
 seeding.py  devices.py  parallel.py  stopping.py  progress.py
 tracking/        MLflow and TensorBoard follow metrics.jsonl
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from typing import NoReturn
 
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
@@ -76,6 +77,8 @@ class Training:
             self._train_rows()
             rows = sum(self.parts.train.sizes(number)[1] for number in range(first, self.position.batch))
             self._end_epoch(rows / max(time.monotonic() - started, 1e-9))
+            if self.position.epoch <= self.epochs and any(self.world.gather(self.stop.asked)):
+                raise self._stopped(f"after epoch {self.position.epoch - 1} of {self.epochs}")
         self._test()
 
     def _train_rows(self) -> None:
@@ -178,16 +181,19 @@ class Training:
         figures = evaluate(self.parts.model, hook, batches, self.parts.device, self.world)
         self._write("test/", figures or {})
 
-    def _interrupt(self, moment: Moment | None = None) -> None:
+    def _interrupt(self, moment: Moment | None = None) -> NoReturn:
         """Save in the middle of an epoch and say how to go on."""
         position = self.position
         self.saver.save_checkpoint(position, self.mean, moment)
-        raise Interrupted(
-            f"Stopped in epoch {position.epoch} of {self.epochs}, after batch {position.batch} of "
-            f"{len(self.parts.train)}; everything is saved. Go on with: hyrax-pack train --resume {self.run.path}"
+        done = f"after batch {position.batch} of {len(self.parts.train)}"
+        raise self._stopped(f"in epoch {position.epoch} of {self.epochs}, {done}")
+
+    def _stopped(self, where: str) -> Interrupted:
+        return Interrupted(
+            f"Stopped {where}; everything is saved. Go on with: hyrax-pack train --resume {self.run.path}"
         )
 
-    def _refuse_loss(self) -> None:
+    def _refuse_loss(self) -> NoReturn:
         position, spec = self.position, self.parts.spec
         saved = list_checkpoints(self.run.path)
         if saved:

@@ -15,6 +15,7 @@ from hyrax_pack.config import Config
 from hyrax_pack.data.tensors import to_torch
 from hyrax_pack.errors import HyraxError, TrainingError
 from hyrax_pack.resolving import user_code
+from hyrax_pack.training.data_random import DataGenerators
 from hyrax_pack.training.seeding import order_of, seed_everything, seed_of_batch
 
 if TYPE_CHECKING:
@@ -71,16 +72,26 @@ class _Rows(Dataset[Any]):
         self._group = group
         self._function = function
         self._seed = seed
+        self._generators: DataGenerators | None = None
 
     def __getitem__(self, turn: Turn) -> Loaded | HyraxError:
         if torch.utils.data.get_worker_info() is not None:
-            # A worker that is started again in the middle of an epoch does what its predecessor would have done. In
-            # the training process the global generators run on, and a checkpoint holds them.
-            seed_everything(seed_of_batch(self._seed, turn.epoch, turn.number))
+            self._seed_worker(turn)
         try:
             return self.load(turn.rows)
         except HyraxError as error:  # as a value: torch would turn it into a traceback of the worker
             return error
+
+    def _seed_worker(self, turn: Turn) -> None:
+        """A worker that is started again in the middle of an epoch does what its predecessor would have done.
+
+        In the training process the generators run on, and a checkpoint holds them.
+        """
+        if self._generators is None:
+            self._generators = DataGenerators([self._group])
+        seed = seed_of_batch(self._seed, turn.epoch, turn.number)
+        seed_everything(seed)
+        self._generators.seed(seed)
 
     def load(self, rows: Sequence[int] | Indices) -> Loaded:
         """Read rows and call `to_tensor` on them."""
@@ -131,6 +142,7 @@ class Batches:
         size: int = 1,
         pin: bool = False,
     ) -> None:
+        self.group = group
         self.rows = len(group)
         self.batch_size = int(config.get("data_loader.batch_size")) * size
         self.drop_last = False

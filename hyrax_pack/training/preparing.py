@@ -15,6 +15,7 @@ from hyrax_pack.errors import TrainingError
 from hyrax_pack.model import ModelSpec, build_model, describe_model, model_class
 from hyrax_pack.run import Run, load_into, write_file
 from hyrax_pack.run.folder import TEXT_FILE
+from hyrax_pack.training.data_random import DataGenerators
 from hyrax_pack.training.loading import Batches, TensorFunction, changes_input
 from hyrax_pack.training.parallel import World
 from hyrax_pack.training.seeding import seed_everything
@@ -27,7 +28,8 @@ _TRIED_ROWS = 3
 class Parts:
     """What one run trains with.
 
-    `validate` and `test` are None where the configuration gives those groups no rows.
+    `validate` and `test` are None where the configuration gives those groups no rows; `data_random` holds the random
+    generators of their data sets.
     """
 
     spec: ModelSpec
@@ -36,6 +38,7 @@ class Parts:
     train: Batches
     validate: Batches | None
     test: Batches | None
+    data_random: DataGenerators
 
 
 def prepare_parts(run: Run, world: World, device: torch.device, say: Callable[[str], None]) -> Parts:
@@ -61,7 +64,8 @@ def prepare_parts(run: Run, world: World, device: torch.device, say: Callable[[s
         return Batches(group, function, config, seed=seed, shuffle=shuffle, rank=world.rank, size=world.size, pin=pin)
 
     train = batches("train")
-    others = {name: batches(name) if provider.has_group(name) else None for name in ("validate", "test")}
+    validate, test = (batches(name) if provider.has_group(name) else None for name in ("validate", "test"))
+    data_random = DataGenerators(each.group for each in (train, validate, test) if each is not None)
     sample = train.sample()
     seed_everything(seed)  # again: how much randomness opening the data took must not reach the weights
     model = build_model(cls, config, sample)
@@ -72,7 +76,7 @@ def prepare_parts(run: Run, world: World, device: torch.device, say: Callable[[s
     world.same_start(model)
     seed_everything(seed + world.rank)  # dropout differs from process to process
     _heed_batch_norm(model, train, world, say)
-    return Parts(spec=spec, model=model, device=device, train=train, validate=others["validate"], test=others["test"])
+    return Parts(spec, model, device, train, validate, test, data_random)
 
 
 def _captured_text(run: Run, spec: ModelSpec, world: World, say: Callable[[str], None]) -> str:

@@ -42,7 +42,7 @@ class Saver:
 
     def moment(self) -> Moment:
         """Keep what validation may change."""
-        return Moment(random_state(), capture_attributes(self._parts.model)[0])
+        return Moment(self._random(), capture_attributes(self._parts.model)[0])
 
     def save_epoch(self, position: Position) -> None:
         """Save the state between two epochs; `position` is at the beginning of the next."""
@@ -57,7 +57,7 @@ class Saver:
         StorageError
             The disk refuses; earlier checkpoints stand.
         """
-        random = self._world.gather(random_state() if moment is None else moment.random)
+        random = self._world.gather(self._random() if moment is None else moment.random)
         sums = add_sums(self._world, mean.sums())
         if self._journal is None:
             return
@@ -96,12 +96,17 @@ class Saver:
         mean.restore(checkpoint.means if self._world.rank == 0 else {})
         before, now = len(checkpoint.random), self._world.size
         if before == now:
-            restore_random_state(checkpoint.random[self._world.rank])
+            mine = checkpoint.random[self._world.rank]
+            restore_random_state(mine["global"])
+            self._parts.data_random.restore(mine["data"])
         else:
             self._reporter.say(f"Going on with {now} processes instead of {before}: batches and random numbers differ.")
         if checkpoint.position.batch == 0:
             self._save_weights(checkpoint.position)  # the kill may have come between the checkpoint and these
         return replace(checkpoint.position)
+
+    def _random(self) -> dict[str, Any]:
+        return {"global": random_state(), "data": self._parts.data_random.state()}
 
     def _save_weights(self, position: Position) -> None:
         """last.pt, and weights.pt where the epoch that has just ended is the best."""

@@ -24,7 +24,7 @@ _DEEPEST = 12
 Encoded = Any
 
 
-class Unsaved(Exception):  # noqa: N818 - a verdict on one value, caught in this module
+class Unsaved(Exception):  # noqa: N818 - a verdict on one value
     """A value of a kind that a checkpoint cannot hold."""
 
 
@@ -54,7 +54,7 @@ def capture_attributes(
         if isinstance(value, without):
             continue
         try:
-            attributes[path] = _encode(value)
+            attributes[path] = encode(value)
         except Unsaved as verdict:
             if _has_state(value):
                 unsaved.append(f"{path} ({verdict})")
@@ -80,7 +80,7 @@ def restore_attributes(model: nn.Module, attributes: Mapping[str, Encoded]) -> N
         if owner not in modules:
             continue
         module, name, value = current.get(path, (modules[owner], attribute, None))
-        restored = _decode(encoded, value)
+        restored = decode(encoded, value)
         if restored is not value:
             setattr(module, name, restored)
 
@@ -99,8 +99,14 @@ def _has_state(value: Any) -> bool:
     return callable(getattr(value, "state_dict", None)) and callable(getattr(value, "load_state_dict", None))
 
 
-def _encode(value: Any, depth: int = 0) -> Encoded:
-    """A plain value that says its kind: ["list", [...]], ["state", {...}]; atoms and tensors stand for themselves."""
+def encode(value: Any, depth: int = 0) -> Encoded:
+    """A plain value that says its kind: ["list", [...]], ["state", {...}]; atoms and tensors stand for themselves.
+
+    Raises
+    ------
+    Unsaved
+        The value, or one inside it, is of a kind that a checkpoint cannot hold.
+    """
     if value is None or type(value) in (bool, int, float, str, bytes):
         return value
     if isinstance(value, torch.Tensor | torch.dtype | torch.device):
@@ -110,20 +116,20 @@ def _encode(value: Any, depth: int = 0) -> Encoded:
     if isinstance(value, np.ndarray | np.generic):
         return _encode_array(value)
     if type(value) in _SEQUENCES:
-        items = [_encode(item, depth + 1) for item in value]
+        items = [encode(item, depth + 1) for item in value]
         return [_SEQUENCES[type(value)], items, value.maxlen if isinstance(value, deque) else None]
     if isinstance(value, dict):
-        pairs = [[_encode(key, depth + 1), _encode(item, depth + 1)] for key, item in value.items()]
+        pairs = [[encode(key, depth + 1), encode(item, depth + 1)] for key, item in value.items()]
         return ["dict", pairs]
     if _has_state(value):
-        return ["state", _encode(dict(value.state_dict()), depth + 1)]
+        return ["state", encode(dict(value.state_dict()), depth + 1)]
     for name, kind, read, _write in _GENERATORS:
         if isinstance(value, kind):
-            return [name, _encode(read(value), depth + 1)]
+            return [name, encode(read(value), depth + 1)]
     raise Unsaved(f"holds {type(value).__module__}.{type(value).__qualname__}")
 
 
-def _decode(encoded: Encoded, current: Any) -> Any:
+def decode(encoded: Encoded, current: Any) -> Any:
     """The value; `current`, the one that stands there now, is filled where it has a state or identity of its own."""
     if not isinstance(encoded, list):
         return encoded
@@ -134,12 +140,12 @@ def _decode(encoded: Encoded, current: Any) -> Any:
         return _decode_dict(content[0], current)
     if kind == "state":
         if _has_state(current):
-            current.load_state_dict(_decode(content[0], None))
+            current.load_state_dict(decode(content[0], None))
         return current
     for name, of_kind, _read, write in _GENERATORS:
         if kind == name:
             if isinstance(current, of_kind):
-                write(current, _decode(content[0], None))
+                write(current, decode(content[0], None))
             return current
     return _decode_sequence(kind, content[0], content[1], current)
 
@@ -161,8 +167,8 @@ def _decode_dict(pairs: list[list[Encoded]], current: Any) -> dict[Any, Any]:
     now = current if isinstance(current, dict) else {}
     decoded = {}
     for key, item in pairs:
-        name = _decode(key, None)
-        decoded[name] = _decode(item, now.get(name))
+        name = decode(key, None)
+        decoded[name] = decode(item, now.get(name))
     if isinstance(current, dict):  # a defaultdict, or a dict that others hold too
         current.clear()
         current.update(decoded)
@@ -173,7 +179,7 @@ def _decode_dict(pairs: list[list[Encoded]], current: Any) -> dict[Any, Any]:
 def _decode_sequence(kind: str, items: list[Encoded], longest: int | None, current: Any) -> Any:
     now = list(current) if type(current) in _SEQUENCES else []
     now += [None] * (len(items) - len(now))
-    decoded = [_decode(item, there) for item, there in zip(items, now, strict=False)]
+    decoded = [decode(item, there) for item, there in zip(items, now, strict=False)]
     if kind == "list" and type(current) is list:
         current[:] = decoded
         return current
@@ -200,3 +206,4 @@ _GENERATORS: tuple[tuple[str, type, Callable[[Any], Any], Callable[[Any, Any], N
     ("numpy.RandomState", np.random.RandomState, lambda one: one.get_state(legacy=False), _write_legacy),
     ("random.Random", random.Random, lambda one: one.getstate(), lambda one, state: one.setstate(state)),
 )
+GENERATOR_CLASSES: tuple[type, ...] = tuple(kind for _, kind, _, _ in _GENERATORS)

@@ -1,0 +1,49 @@
+"""Classes to which something happens at a step that their settings name."""
+
+import os
+import signal
+
+import torch
+from torch import nn
+
+from hyrax_pack import hyrax_model
+from tests.pack.training.models.plain import Plain
+
+
+@hyrax_model
+class Failing(Plain):
+    """At training step or validation batch number `at`: a NaN loss, a signal, or an exception."""
+
+    def __init__(self, config, data_sample):
+        super().__init__(config, data_sample)
+        self.what, self.at = config["model"]["Failing"]["what"], config["model"]["Failing"]["at"]
+        self.dropout = nn.Dropout(0.2)
+        self.steps = 0
+        self.validated = 0
+
+    def forward(self, batch):
+        return self.dropout(super().forward(batch))
+
+    def train_step(self, batch):
+        result = super().train_step(batch)
+        self.steps += 1
+        if self.steps == self.at and os.environ.get("HARMLESS") is None:
+            if self.what == "nan":
+                return {"loss": float("nan")}
+            if self.what == "raise":
+                raise ValueError("no such star\nand no such sky")
+            if self.what == "interrupt":
+                os.kill(os.getpid(), signal.SIGINT)
+            if self.what == "terminate":
+                os.kill(os.getpid(), signal.SIGTERM)
+            if self.what == "twice":
+                os.kill(os.getpid(), signal.SIGINT)
+                os.kill(os.getpid(), signal.SIGINT)
+        return result
+
+    def validate_batch(self, batch):
+        self.validated += 1
+        if self.what == "interrupt validation" and self.validated == self.at and os.environ.get("HARMLESS") is None:
+            os.kill(os.getpid(), signal.SIGINT)
+        loss = nn.functional.cross_entropy(self.forward(batch), batch[1])
+        return {"loss": loss * (float("nan") if self.what == "nan validation" else 1), "noise": torch.rand(())}

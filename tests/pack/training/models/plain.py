@@ -1,0 +1,80 @@
+"""The least that a class has to be."""
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from hyrax_pack import hyrax_model
+
+
+@hyrax_model
+class Plain(nn.Module):
+    """One linear layer on digits."""
+
+    def __init__(self, config, data_sample):
+        super().__init__()
+        image, _label = data_sample
+        self.layer = nn.Linear(image.shape[1], 10)
+
+    def forward(self, batch):
+        image, _label = batch
+        return self.layer(image)
+
+    def train_step(self, batch):
+        _image, label = batch
+        self.optimizer.zero_grad()
+        losses = nn.functional.cross_entropy(self.forward(batch), label, reduction="none")
+        losses.mean().backward()
+        self.optimizer.step()
+        return {"loss": losses.tolist(), "greatest": losses.max()}
+
+    @staticmethod
+    def to_tensor(data_dict):
+        import numpy as np
+
+        data = data_dict["data"]
+        image = np.asarray(data["image"], dtype=np.float32)
+        label = np.asarray(data.get("label", []), dtype=np.int64)
+        return image.reshape(len(image), -1) / np.float32(16), label
+
+
+@hyrax_model
+class Watched(Plain):
+    """Tells the file named in its settings which rows it saw, and in which mode; with every hook."""
+
+    def __init__(self, config, data_sample):
+        super().__init__(config, data_sample)
+        self.settings = config["model"]["Watched"]
+        self.norm = nn.BatchNorm1d(10) if self.settings.get("norm") else nn.Identity()
+        self.before = None
+
+    def note(self, word):
+        with Path(self.settings["diary"]).open("a") as diary:
+            diary.write(f"{word}\n")
+
+    def forward(self, batch):
+        return self.norm(super().forward(batch))
+
+    def train_step(self, batch):
+        self.note(f"train {len(batch[0])} {self.training} {torch.is_grad_enabled()}")
+        return super().train_step(batch)
+
+    def validate_batch(self, batch):
+        self.note(f"validate {len(batch[0])} {self.training} {torch.is_grad_enabled()}")
+        loss = self.criterion(self.forward(batch), batch[1])
+        return {"loss": loss, "accuracy": (self.forward(batch).argmax(1) == batch[1]).float().mean()}
+
+    def test_batch(self, batch):
+        self.note(f"test {len(batch[0])} {self.training} {torch.is_grad_enabled()}")
+        return {"loss": self.criterion(self.forward(batch), batch[1]), "rows": float(len(batch[0]))}
+
+    def log_epoch_metrics(self):
+        self.note("log_epoch_metrics")
+        return {"weight_norm": self.layer.weight.norm()}
+
+    def train_post_epoch(self):
+        self.note("train_post_epoch")
+
+    def validate_post_epoch(self):
+        self.note("validate_post_epoch")

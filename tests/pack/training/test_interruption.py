@@ -1,0 +1,117 @@
+"""Ctrl-C, SIGTERM, NaN, an exception in the class: what is said, what is saved, how it goes on."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hyrax_pack.errors import Interrupted, LossError, TrainingError
+from hyrax_pack.run import Run, list_runs, newest_run
+from hyrax_pack.training import train_run
+from tests.pack.training.conftest import MakeConfig, Train, contents
+
+
+def failing(what: str, at: int) -> dict[str, Any]:
+    return {"model": "failing.py:Failing", "model__Failing": {"what": what, "at": at}, "split__validate": 0.4}
+
+
+@pytest.fixture
+def undisturbed(train: Train, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The same run, to which nothing happened."""
+
+    def run(what: str, at: int) -> Run:
+        with monkeypatch.context() as patch:
+            patch.setenv("HARMLESS", "1")
+            return train(**failing(what, at))
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("what", "at", "words"),
+    [
+        ("interrupt", 2, "in epoch 1 of 2, after batch 2 of 3"),
+        ("interrupt", 3, "in epoch 1 of 2, after batch 3 of 3"),
+        ("terminate", 4, "in epoch 2 of 2, after batch 1 of 3"),
+        ("interrupt validation", 1, "in epoch 1 of 2, after batch 3 of 3"),
+        ("interrupt validation", 2, "after epoch 1 of 2"),
+    ],
+    ids=["in an epoch", "at its last step", "sigterm in the second epoch", "in validation", "at the end of validation"],
+)
+def test_a_stopped_run_finishes_its_step_saves_and_goes_on_exactly(
+    train: Train, config: MakeConfig, undisturbed: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    what: str, at: int, words: str,
+) -> None:  # fmt: skip
+    expected = contents(undisturbed(what, at))
+    with pytest.raises(Interrupted) as stopped:
+        train(**failing(what, at))
+    run = newest_run(tmp_path / "results")
+    goes_on = f"Go on with: hyrax-pack train --resume {run.path}"
+    assert str(stopped.value) == f"Stopped {words}; everything is saved. {goes_on}"
+    assert list_runs(tmp_path / "results")[0].state == "interrupted"
+    monkeypatch.setenv("HARMLESS", "1")
+    resumed = train_run(None, resume=run.path, progress=False, track=False)
+    assert contents(resumed) == expected
+    assert list_runs(tmp_path / "results")[0].state == "finished"
+
+
+def test_a_second_ctrl_c_stops_at_once(train: Train, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        train(**failing("twice", 2))
+    assert list_runs(tmp_path / "results")[0].state == "interrupted"
+
+
+def test_the_handlers_of_signals_are_those_from_before_again(train: Train) -> None:
+    import signal
+
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    train()
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_a_nan_loss_stops_and_keeps_the_last_good_epoch(train: Train, tmp_path: Path) -> None:
+    with pytest.raises(LossError) as stopped:
+        train(**failing("nan", 5))
+    run = newest_run(tmp_path / "results")
+    assert str(stopped.value) == (
+        "Failing.train_step: the loss is NaN in epoch 2, batch 2 (step 5). checkpoint_epoch_1.pt and the weights of "
+        f"epoch 1 (weights.pt) are kept. To start from them with another learning rate: "
+        f"--set train.model_weights_file={run.path / 'weights.pt'} --set optimizer.lr=…"
+    )
+    assert [path.name for path in run.path.glob("checkpoint*")] == ["checkpoint_epoch_1.pt"]
+    assert run.load_state("best").keys() == {"layer.weight", "layer.bias"}
+    assert list_runs(tmp_path / "results")[0].state == "failed"
+    assert list_runs(tmp_path / "results")[0].epochs_done == 1
+
+
+def test_a_nan_loss_before_any_epoch_says_that_nothing_is_saved(train: Train) -> None:
+    with pytest.raises(LossError, match=r"No epoch was finished\. Try a smaller learning rate"):
+        train(**failing("nan", 1))
+
+
+def test_training_starts_from_the_weights_that_a_nan_left(train: Train, tmp_path: Path) -> None:
+    with pytest.raises(LossError):
+        train(**failing("nan", 5))
+    kept = newest_run(tmp_path / "results").weights("best")
+    after = train(train__model_weights_file=str(kept), train__epochs=1, optimizer__lr=1e-9)
+    assert after.load_state()["layer.weight"].allclose(newest_run(tmp_path / "results").load_state()["layer.weight"])
+
+
+def test_a_nan_in_validation_is_never_the_best(train: Train, capsys: pytest.CaptureFixture[str]) -> None:
+    run = train(**failing("nan validation", 0))
+    losses = [record["validation/loss"] for record in run.metrics() if "validation/loss" in record]
+    assert all(map(math.isnan, losses))
+    assert run.weights("best").is_file()  # the first epoch's, for there is nothing to choose by
+    assert "validation loss nan" in capsys.readouterr().err
+
+
+def test_an_exception_in_the_class_is_one_line_with_its_place(train: Train, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError) as failed:
+        train(**failing("raise", 4))
+    assert str(failed.value).startswith("Failing.train_step: ValueError: no such star (")
+    assert "failing.py, line" in str(failed.value)
+    assert "\n" not in str(failed.value)
+    assert list_runs(tmp_path / "results")[0].state == "failed"

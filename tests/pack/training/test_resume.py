@@ -1,0 +1,105 @@
+"""A run that is killed, at any moment, and resumed is the run that was never killed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hyrax_pack.run import Run, newest_run, open_run
+from hyrax_pack.training import train_run
+from tests.pack.training.conftest import MakeConfig, contents, in_child, kill_this_process
+
+STATEFUL: dict[str, Any] = {
+    "train__epochs": 3,
+    "data_loader__batch_size": 4,
+    "split__validate": 0.3,
+    "data_request__train__data": {
+        "dataset_class": str(Path(__file__).parent / "models" / "stateful.py:JitteredDigits")
+    },
+}
+
+
+def count_calls(monkeypatch: pytest.MonkeyPatch, then: Callable[[int], None]) -> None:
+    """Call `then` with a running number before and after everything that changes the disk."""
+    number = iter(range(10**9))
+
+    def wrap(function: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            then(next(number))
+            result = function(*args, **kwargs)
+            then(next(number))
+            return result
+
+        return counted
+
+    for name in ("write", "fsync", "ftruncate", "mkdir"):
+        monkeypatch.setattr(os, name, wrap(getattr(os, name)))
+    for name in ("replace", "rename", "unlink", "write_bytes"):
+        monkeypatch.setattr(Path, name, wrap(getattr(Path, name)))
+
+
+def never_killed(config: MakeConfig, monkeypatch: pytest.MonkeyPatch) -> tuple[Run, int]:
+    """The run to compare with, and how many moments it has at which the disk changes."""
+    moments = []
+    with monkeypatch.context() as patch:
+        count_calls(patch, moments.append)
+        run = train_run(config("stateful.py:Stateful", **STATEFUL), progress=False, track=False)
+    return run, len(moments)
+
+
+def killed_at(config: MakeConfig, moment: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Begin a run and kill it there. (The first run made the results folder too: it had a few more moments.)"""
+
+    def train() -> None:
+        count_calls(monkeypatch, lambda number: kill_this_process() if number == moment else None)
+        train_run(config("stateful.py:Stateful", **STATEFUL), progress=False, track=False)
+
+    assert in_child(train) == -9
+
+
+def test_a_run_killed_at_any_change_of_the_disk_ends_as_if_it_never_was(
+    config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reference, moments = never_killed(config, monkeypatch)
+    expected = contents(reference)
+    assert moments > 100
+    for moment in [*range(0, 30, 3), *range(31, moments - 9, 17)]:
+        before = set(reference.path.parent.iterdir())
+        killed_at(config, moment, monkeypatch)
+        made = [path for path in set(reference.path.parent.iterdir()) - before if not path.name.startswith(".")]
+        if not made:
+            continue  # killed before the folder had its name: nothing was begun
+        assert in_child(lambda path=made[0]: train_run(None, resume=path, progress=False, track=False)) == 0
+        assert contents(open_run(made[0])) == expected, f"killed at moment {moment}"
+
+
+def test_a_run_killed_again_and_again_ends_as_if_it_never_was(
+    config: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reference, moments = never_killed(config, monkeypatch)
+    killed_at(config, moments // 3, monkeypatch)
+    run = newest_run(reference.path.parent)
+    lives = 0
+    for length in backoff():
+
+        def live(moment: int = length) -> None:
+            count_calls(monkeypatch, lambda number: kill_this_process() if number == moment else None)
+            train_run(None, resume=run.path, progress=False, track=False)
+
+        lives += 1
+        if in_child(live) == 0:
+            break
+    assert lives > 2
+    assert contents(run) == contents(reference)
+
+
+def backoff() -> Iterator[int]:
+    """Lives that get longer, so that one of them is long enough to end the run."""
+    length = 9
+    while True:
+        yield length
+        length = length * 3 // 2
