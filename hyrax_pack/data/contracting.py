@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 from hyrax_runtime.contract import BATCH_AXIS, OBJECT_ID, Dim, FieldContract, InputContract, Kind
+from hyrax_runtime.manifest import ITEM_SIZE
 from numpy.typing import NDArray
 
 from hyrax_pack.data.group import FieldDescription, Group
@@ -37,19 +38,21 @@ def observe_contract(
     Raises
     ------
     DataError
-        A field has no rows, rows of differing dtype or number of axes, or values of a dtype that cannot travel; all of
-        it at once.
+        A field that is read has no rows, rows of differing dtype or number of axes, or values of a dtype that cannot
+        travel; all of it at once. Such a field that is not read is left out.
     """
     described = {each.path: each for each in group.describe_fields(inference=True)}
     seen: dict[str, _Column] = {}
     for data_dict in data_dicts:
+        rows = len(data_dict[OBJECT_ID])
         for path, values in _columns(data_dict):
-            seen.setdefault(path, _Column(path)).add(values)
-    problems = [problem for column in seen.values() for problem in column.problems()]
-    problems += [Problem(path, "no rows were seen") for path in described if path not in seen]
+            seen.setdefault(path, _Column(path)).add(values, rows)
+    faults = {path: list(seen.get(path, _Column(path)).problems()) for path in described}
+    problems = [problem for path in described if path in fields_read for problem in faults[path]]
     if problems:
         raise DataError(describe("input contract", problems))
-    fields = tuple(seen[path].contract(described[path], path in fields_read) for path in described)
+    sound = [path for path in described if not faults[path]]
+    fields = tuple(seen[path].contract(described[path], path in fields_read) for path in sound)
     return InputContract(fields=fields, batch=batch)
 
 
@@ -68,34 +71,54 @@ class _Column:
     path: str
     dtypes: dict[str, int] = field(default_factory=dict)
     shapes: dict[tuple[int, ...], None] = field(default_factory=dict)
-    mixed_in_a_batch: bool = False
-    rows: int = 0
+    listed: bool = False
+    fault: str | None = None
     values: int = 0
     nans: int = 0
     least: float | None = None
     greatest: float | None = None
 
-    def add(self, values: Any) -> None:
-        """Look at one batch: an array whose first axis is rows, or a list of rows."""
+    def add(self, values: Any, rows_given: int) -> None:
+        """Look at one batch: an array whose first axis is rows, or a list of rows; the first fault stays."""
+        if self.fault is not None:
+            return
+        if not isinstance(values, (list, np.ndarray)):
+            self.fault = f"a {type(values).__name__}; expected a list of rows or an array, from a collate function too"
+            return
+        if np.shape(values)[:1] != (rows_given,) if isinstance(values, np.ndarray) else len(values) != rows_given:
+            found = values.shape if isinstance(values, np.ndarray) else len(values)
+            self.fault = f"{found} for {rows_given} rows; the first axis is {BATCH_AXIS}, one entry for each row"
+            return
         if isinstance(values, np.ndarray):
             self._add_array(values, values.shape[1:], len(values))
             return
-        rows = [np.asarray(row) for row in values]
-        shapes = {row.shape for row in rows}
-        self.mixed_in_a_batch |= len(shapes) > 1
-        if len(shapes) == 1 and len({row.dtype for row in rows}) == 1:
-            self._add_array(np.stack(rows), rows[0].shape, len(rows))
+        self.listed = True
+        try:
+            rows = [np.asarray(row) for row in values]
+        except ValueError:
+            self.fault = "a row is a nested list of unequal lengths; give arrays"
             return
+        alike: dict[tuple[tuple[int, ...], np.dtype[Any]], list[NDArray[Any]]] = {}
         for row in rows:
-            self._add_array(row, row.shape, 1)
+            alike.setdefault((row.shape, row.dtype), []).append(row)
+        for (shape, _dtype), group in alike.items():
+            self._add_array(np.stack(group), shape, len(group))
 
     def problems(self) -> Iterable[Problem]:
         """What keeps this field from having a contract."""
+        if self.fault is not None:
+            yield Problem(self.path, self.fault)
+            return
+        if not self.dtypes:
+            yield Problem(self.path, "no rows were seen")
         if len(self.dtypes) > 1:
             seen = ", ".join(f"{name} in {count} rows" for name, count in self.dtypes.items())
             yield Problem(self.path, f"rows of different dtypes ({seen}); give every row the same")
-        if "object" in self.dtypes:
-            yield Problem(self.path, "Python objects or nested lists of unequal length; give arrays of numbers")
+        for name in self.dtypes:
+            if name not in (*ITEM_SIZE, "str", "bytes"):
+                yield Problem(self.path, f"values of dtype {name} cannot travel; one of {', '.join(ITEM_SIZE)}")
+        if set(self.dtypes) & {"str", "bytes"} and set(self.shapes) != {()}:
+            yield Problem(self.path, "arrays of texts; a row may hold one text")
         if len({len(shape) for shape in self.shapes}) > 1:
             shapes = ", ".join(map(str, list(self.shapes)[:3]))
             yield Problem(self.path, f"rows with different numbers of axes ({shapes}); give every row the same")
@@ -123,7 +146,7 @@ class _Column:
             return "string"
         if dtype == "bytes":
             return "bytes"
-        return "ragged" if self.mixed_in_a_batch else "array"
+        return "ragged" if self.listed and len(self.shapes) > 1 else "array"
 
     def _shape(self) -> tuple[Dim, ...]:
         name = self.path.rsplit("/", 1)[-1]
@@ -136,7 +159,6 @@ class _Column:
         name = {"U": "str", "S": "bytes", "T": "str"}.get(values.dtype.kind, values.dtype.name)
         self.dtypes[name] = self.dtypes.get(name, 0) + rows
         self.shapes[row_shape] = None
-        self.rows += rows
         if values.dtype.kind not in "biuf":
             return
         self.values += values.size
@@ -148,17 +170,3 @@ class _Column:
             low, high = float(finite.min()), float(finite.max())
             self.least = low if self.least is None else min(self.least, low)
             self.greatest = high if self.greatest is None else max(self.greatest, high)
-
-
-def check_batch_axis(data_dict: Mapping[str, Any], rows: int) -> None:
-    """Refuse collated values whose first axis is not the rows.
-
-    Raises
-    ------
-    DataError
-        Names the field, what its collate function gave, and how many rows went in.
-    """
-    for path, values in _columns(data_dict):
-        found = len(values) if isinstance(values, Sequence | np.ndarray) and np.ndim(values) != 0 else None
-        if found != rows:
-            raise DataError(f"{path}: {found} rows for {rows} rows of data; the axis {BATCH_AXIS} comes first")

@@ -125,12 +125,13 @@ class Group:
         for source, fields in self.plan(inference=inference):
             entry = source.entry(fields, self._rows_of(source, np.zeros(1, dtype=np.int64)))
             for field, values in entry.items():
-                form = source.form_of(field)
+                place = f"{source.friendly}/{field}"
                 described.append(
                     FieldDescription(
-                        path=f"{source.friendly}/{field}",
-                        form=form,
-                        element=element_of(values[0], source.friendly) if isinstance(values, list) else "array",
+                        path=place,
+                        # A list from a collate function is replayed as a list.
+                        form="list" if isinstance(values, list) else source.form_of(field),
+                        element=element_of(values[0], place) if isinstance(values, list) else "array",
                         unit=said_of(source.dataset, "units", field),
                         description=said_of(source.dataset, "descriptions", field),
                     )

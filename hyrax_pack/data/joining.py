@@ -25,18 +25,16 @@ def join_rows(primary: Source, others: Sequence[Source]) -> dict[str, NDArray[np
     Raises
     ------
     DataError
-        Data sets without a join field differ in length; or ids are not unique, or not found.
+        Data sets without a join field differ in length; or ids that the request names are not unique, or not found.
     """
     joined: dict[str, NDArray[np.int64] | None] = {primary.friendly: None}
-    ids = None
+    ids = unique_ids(primary, primary.id_field) if primary.is_primary else {}
     for other in others:
         if other.join_field is None:
             _check_lengths(primary, other)
             joined[other.friendly] = None
-            continue
-        if ids is None:
-            ids = unique_ids(primary, primary.id_field)
-        joined[other.friendly] = _look_up(primary, ids, other)
+        else:
+            joined[other.friendly] = _look_up(primary, ids, other)
     return joined
 
 

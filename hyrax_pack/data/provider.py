@@ -88,7 +88,8 @@ class DataProvider:
     def _rows_from(self, name: str) -> str | None:
         """The group whose request a group reads; None where there are no rows for it."""
         if self._requests.get(name):
-            return name
+            owns = name == "train" or not self._shares_split(name) or name in self._split_rows()
+            return name if owns else None
         if not self._requests["train"]:
             return None
         if name == "infer":
@@ -127,9 +128,10 @@ class DataProvider:
             return f"there is no group '{name}'; {nearest(name, GROUPS)}"
         if not self._requests["train"]:
             return f"{self.config.source}: no data for {name}; write [data_request.{name}.<friendly name>]"
-        words = f"{name} gets no rows: [split] gives it none and there is no [data_request.{name}]"
+        why = "its data is the training data" if self._requests.get(name) else f"there is no [data_request.{name}]"
+        words = f"{self.config.source}: {name} gets no rows: [split] gives it none, and {why}"
         share = DEFAULT_FRACTIONS.get(name)
-        return f"{self.config.source}: {words}" + (f"; set split.{name} = {share}" if share else "")
+        return words + (f"; set split.{name} = {share}" if share else "")
 
     def _request(self, group: str, friendly: str) -> dict[str, Any]:
         return self.config.table(f"data_request.{group}.{friendly}")
