@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -83,7 +83,7 @@ def export(
     config: ConfigFile = None,
     last: Annotated[bool, typer.Option("--last", help="The last epoch's weights instead of the best.")] = False,
     to_tensor: Annotated[
-        str, typer.Option(metavar="class|run", help="run: use the run's own text although the class has changed.")
+        Literal["class", "run"], typer.Option(help="run: use the run's own text although the class has changed.")
     ] = "class",
 ) -> None:
     """Turn a run into one proven file."""
@@ -91,8 +91,6 @@ def export(
     from hyrax_pack.run import newest_run
     from hyrax_pack.workflow import export as export_run
 
-    if to_tensor not in ("class", "run"):
-        raise UsageError(f"--to-tensor {to_tensor}: expected class or run")
     folder = run if run is not None else newest_run(Path(load_config(config).get("general.results_dir"))).path
     bundle = export_run(folder, out, weights="last" if last else "best", to_tensor=to_tensor, say=_talk)
     print(bundle.path)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).parents[2]
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 # What a machine without torch looks like to an import statement.
@@ -43,3 +44,14 @@ def command(home: dict[str, str]) -> Command:
         return finished
 
     return run
+
+
+@pytest.fixture(scope="session")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The python of a virtual environment that holds hyrax-runtime, and pytest to test it."""
+    folder = tmp_path_factory.mktemp("alone")
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    python = folder / "bin" / "python"
+    packages = [str(ROOT / "runtime"), "pytest", "hypothesis"]
+    subprocess.run([python, "-m", "pip", "install", "-q", *packages], check=True, capture_output=True)
+    return python

@@ -36,7 +36,7 @@ class Classifier(nn.Module):
         losses = nn.functional.cross_entropy(self.forward(batch), label, reduction="none")
         losses.mean().backward()
         self.optimizer.step()
-        return {"loss": losses.tolist(), "brightest": float(losses.max())}
+        return {"loss": losses.tolist(), "greatest": losses.max().item()}
 
     @staticmethod
     def to_tensor(data_dict):
@@ -97,6 +97,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, sources: dict[str, NDArray[
     (folder / "settings.toml").write_text(SETTINGS)
     np.savez(folder / "sources.npz", **sources)  # type: ignore[arg-type]
     np.savez(folder / "tonight.npz", **{key: values[:50] for key, values in sources.items() if key != "label"})  # type: ignore[arg-type]
+    np.savez(folder / "holes.npz", **{**sources, "flux_g": np.full(300, np.nan, np.float32)})  # type: ignore[arg-type]
     trained = command("hyrax-pack train -c settings.toml", folder)
     assert Path(trained.stdout.splitlines()[-1]).is_absolute()
     command("hyrax-pack export classifier.hyrax", folder)
@@ -155,7 +156,10 @@ def test_the_packer_carries_the_commands_of_the_runtime(folder: Path, command: C
             "hyrax-pack train -c settings.toml --set train.epoch=3", 2, ["train.epoch", "epochs"], id="misspelt key"
         ),
         pytest.param(
-            "hyrax-pack train -c settings.toml --set optimizer.lr=1e30", 1, ["loss"], id="loss that is not a number"
+            "hyrax-pack train -c settings.toml --set data_request.train.data.data_location=holes.npz",
+            1,
+            ["loss", "NaN"],
+            id="loss that is not a number",
         ),
         pytest.param("hyrax-run verify sources.npz", 1, ["sources.npz"], id="a file that is no bundle"),
         pytest.param("hyrax-run verify nowhere.hyrax", 1, ["nowhere.hyrax"], id="a bundle that is not there"),
