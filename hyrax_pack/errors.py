@@ -185,7 +185,7 @@ class CoupledRowsError(ExportError):
 class ParityError(ExportError):
     """The ONNX graph does not compute what the model computes.
 
-    `output` and `batch` say where; `difference` and `tolerance` by how much, where both have a value there.
+    `output` and `trial` (the batch, in words) say where; `difference` and `tolerance` by how much, where both have a value there.
     """
 
     code: ClassVar[str] = "parity"
@@ -195,12 +195,12 @@ class ParityError(ExportError):
         message: str,
         *,
         output: str | None = None,
-        batch: str | None = None,
+        trial: str | None = None,
         difference: float | None = None,
         tolerance: float | None = None,
     ) -> None:
         self.output = output
-        self.batch = batch
+        self.trial = trial
         self.difference = difference
         self.tolerance = tolerance
         super().__init__(message)

@@ -107,9 +107,9 @@ def _strip_graph(graph: ir.Graph) -> None:
     graph.doc_string = None
     _strip_values([*graph.inputs, *graph.outputs, *graph.initializers.values()])
     for value in graph.initializers.values():
-        if value.const_value is not None:
-            value.const_value.metadata_props.clear()
-            value.const_value.doc_string = None
+        tensor = value.const_value
+        if tensor is not None and (tensor.metadata_props or tensor.doc_string):
+            value.const_value = ir.Tensor(tensor.numpy(), dtype=tensor.dtype, name=value.name)
 
 
 def _strip_subgraph(attribute: ir.Attr) -> None:

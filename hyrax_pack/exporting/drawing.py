@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import onnx_ir as ir
 import torch
@@ -13,9 +12,9 @@ from hyrax_runtime.manifest import Graph, GraphInput, Output
 
 from hyrax_pack.errors import ParityError
 from hyrax_pack.exporting.cleaning import clean, fix_interface
-from hyrax_pack.exporting.explaining import explain, passes_through
+from hyrax_pack.exporting.explaining import explain
 from hyrax_pack.exporting.inference import Inference
-from hyrax_pack.exporting.packed_sequences import trace_packed
+from hyrax_pack.exporting.packed_sequences import takes_this_route, trace_packed
 from hyrax_pack.exporting.reference import Reference
 from hyrax_pack.exporting.slots import Layout, MakeSlots, Slots, make_rows
 from hyrax_pack.exporting.tracing import Traced, guards_in, trace
@@ -23,8 +22,7 @@ from hyrax_pack.exporting.trials import PRIMES
 from hyrax_pack.exporting.watching import UserCode
 from hyrax_pack.exporting.weights import Weights, externalise
 
-# Names that appear in a traceback where a model packs its sequences.
-PACKING = ("pack_padded_sequence", "pack_sequence")
+OLDER_EXPORTER = "the graph was made by torch's older exporter: its newer one takes no packed sequences"
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ class Drawn:
     outputs: tuple[Output, ...]
     route: str
     lines: dict[str, str]
-    guards: tuple[str, ...]
+    heard: tuple[str, ...]
     notes: tuple[str, ...]
 
 
@@ -75,7 +73,7 @@ def draw_graph(
     weights = externalise(model, scratch)
     graph = ir.to_proto(model).SerializeToString(deterministic=True)
     description = Graph(opset=model.opset_imports[""], ir_version=model.ir_version, inputs=inputs)
-    return Drawn(graph, weights, description, outputs, route, traced.lines, traced.guards, notes)
+    return Drawn(graph, weights, description, outputs, route, traced.lines, traced.heard, notes)
 
 
 def sample_of(make_slots: MakeSlots, sample: Sequence[int], k: int, layout: Layout) -> Slots:
@@ -105,14 +103,15 @@ def _traced(
         made.append(trace(inference, inputs, tensors, opset, heard))
     if attempt.error is None:
         return made[0], "dynamo", ()
-    if any(passes_through(attempt.error, words) for words in PACKING):
-        traced = trace_packed(inference, inputs, tensors, names, opset)
-        return traced, "torchscript", ("packed sequences: the graph was made by torch's older exporter",)
-
-    def again() -> Any:
-        return reference.run(slots)
-
-    raise explain(attempt.error, again, guards_in(heard)) from attempt.error
+    watch = reference.watch(slots)
+    if takes_this_route(inference, watch):
+        traced = trace_packed(inference, inputs, tensors, names, opset, watch)
+        return (
+            traced,
+            "torchscript",
+            (OLDER_EXPORTER,),
+        )
+    raise explain(attempt.error, watch, guards_in(heard, watch.files)) from attempt.error
 
 
 def _check_counts(model: ir.Model, layout: Layout, outputs: Sequence[Output]) -> None:

@@ -1,24 +1,21 @@
 """Why torch would not export a model: the innermost cause first, the operator, the line of the model, what to do.
 
 torch wraps every cause in pages of advice with colour codes. Here the chain is followed to its end, and the line is
-found where torch does not say it: by running the model once more and watching which line calls which operator.
+found where torch does not say it, by watching which line of the model calls which operator.
 """
 
 from __future__ import annotations
 
 import re
-import traceback
-from collections.abc import Callable
-from typing import Any
 
 from hyrax_pack.errors import BranchError, ExportError, OperatorError, StaticShapeError
-from hyrax_pack.exporting.watching import OperatorWatch, UserCode, is_users, line_of_error, place
+from hyrax_pack.exporting.watching import OperatorWatch, is_users, line_of_error, place
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _OPERATOR = re.compile(r"OpOverload\(op='(?P<name>[\w.]+)', overload='(?P<overload>\w+)'\)|aten\.[\w.]+")
 _STATIC = re.compile(
     r"(inferred a static shape of (?P<size>\d+)|was inferred to be a constant \((?P<constant>\d+)\))"
-    r".*?(\[(?P<axis>\d+)\]|$)",
+    r"(.*?shape\[(?P<axis>\d+)\])?",
     re.DOTALL,
 )
 _FILE_LINE = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+), in .+\n\s*(?P<code>.+)')
@@ -35,14 +32,14 @@ _CURES = {
 _GENERAL_CURE = "Compute it in to_tensor with numpy, or write it with operators that have an ONNX form"
 
 
-def explain(error: BaseException, run: Callable[[], Any], guards: tuple[str, ...] = ()) -> ExportError:
+def explain(error: BaseException, watch: OperatorWatch, guards: tuple[str, ...] = ()) -> ExportError:
     """Turn what torch.onnx.export raised into one error of ours.
 
     Parameters
     ----------
     error : BaseException
-    run : callable
-        Runs the model once in torch, so that the line of an operator can be found.
+    watch : OperatorWatch
+        The operators of one run of the model in torch, with their lines.
     guards : tuple of str
         What torch assumed about free dimensions, with lines.
     """
@@ -54,7 +51,7 @@ def explain(error: BaseException, run: Callable[[], Any], guards: tuple[str, ...
     said = plain_text(cause)
     kind = type(cause).__name__
     if kind == "DispatchError":
-        return _unsupported(said, run)
+        return _unsupported(said, watch)
     if "data-dependent" in said:
         return BranchError(
             f"the model branches on the values of its data{_at(_quoted_line(said) or line_of_error(cause))}: a graph "
@@ -83,33 +80,18 @@ def plain_text(error: BaseException) -> str:
     return _COLOUR.sub("", str(error)).strip() or type(error).__name__
 
 
-def passes_through(error: BaseException, words: str) -> bool:
-    """Whether any exception of the chain, or any frame it passed through, holds `words`."""
-    current: BaseException | None = error
-    while current is not None:
-        if words in plain_text(current):
-            return True
-        if any(words in (frame.name, frame.line or "") for frame in traceback.extract_tb(current.__traceback__)):
-            return True
-        current = current.__cause__ or current.__context__
-    return False
-
-
-def _unsupported(said: str, run: Callable[[], Any]) -> ExportError:
+def _unsupported(said: str, watch: OperatorWatch) -> ExportError:
     match = _OPERATOR.search(said)
     if match is None:
         return ExportError(f"torch could not export the model: {said.splitlines()[0]}")
     operator = match["name"] or match[0]
-    line = _line_of_operator(operator, run)
+    line = _line_of_operator(operator, watch)
     short = operator.split(".")[-1]
     cure = next((cure for word, cure in _CURES.items() if word in short), _GENERAL_CURE)
     return OperatorError(f"{operator} has no ONNX form{_at(line)}. {cure}", operator=operator, line=line or None)
 
 
-def _line_of_operator(operator: str, run: Callable[[], Any]) -> str:
-    watch = OperatorWatch()
-    with UserCode(), watch:  # it ran before; where it does not now, there is just no line to name
-        run()
+def _line_of_operator(operator: str, watch: OperatorWatch) -> str:
     for name, lines in watch.lines.items():
         if name == operator or name.startswith(f"{operator}."):
             return lines[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any, Literal
 
 import numpy as np
@@ -10,11 +11,17 @@ from hyrax_runtime.difference import greatest_difference
 
 from hyrax_pack.errors import CoupledRowsError
 from hyrax_pack.exporting.noise import Answer, NoiseReport
+from hyrax_pack.exporting.reference import Reference
+from hyrax_pack.exporting.slots import take
+from hyrax_pack.exporting.trials import Trial
+from hyrax_pack.exporting.watching import OperatorWatch
 
 Batch = Literal["independent", "joint"]
 
 
-def prove_independence(answers: Sequence[Answer], noise: NoiseReport, declared: Batch) -> dict[str, Any]:
+def prove_independence(
+    reference: Reference, answers: Sequence[Answer], noise: NoiseReport, declared: Batch
+) -> dict[str, Any]:
     """Hold every batch's rows against the same rows among all others.
 
     Returns
@@ -32,17 +39,18 @@ def prove_independence(answers: Sequence[Answer], noise: NoiseReport, declared: 
     coupled = None
     for name, measured in noise.outputs.items():
         worst, where, differing = _worst(name, answers, measured.tolerance)
-        outputs[name] = {"difference": worst if np.isfinite(worst) else "infinite", "tolerance": measured.tolerance}
+        outputs[name] = {"difference": worst, "tolerance": measured.tolerance}
         if len(differing) > measured.unstable:
-            coupled = coupled or (name, worst, where)
+            coupled = coupled or (name, where)
     if coupled is not None and declared == "independent":
-        name, worst, where = coupled
+        name, where = coupled
         raise CoupledRowsError(
-            f"output {name!r}: the same row answers differently by {worst:.3g} among {answers[0].trial.label} and in a "
-            f"batch of {where} (rounding explains {noise.outputs[name].tolerance:.2g}): rows depend on one another. "
-            "Look for statistics over the first axis (mean(0), softmax(0), a norm without running statistics); if the "
-            'whole batch is meant to be the unit, set batch = "joint" under [model]'
+            f"output {name!r}: the same row answers differently by {outputs[name]['difference']:.3g} among "
+            f"{answers[0].trial.label} and in a batch of {where.label} (rounding explains "
+            f"{noise.outputs[name].tolerance:.2g}). {_cause(reference, name, answers[0].trial, where)}"
         )
+    for output in outputs.values():
+        output["difference"] = output["difference"] if np.isfinite(output["difference"]) else "infinite"
     return {
         "declared": declared,
         "measured": "joint" if coupled is not None else "independent",
@@ -51,10 +59,42 @@ def prove_independence(answers: Sequence[Answer], noise: NoiseReport, declared: 
     }
 
 
-def _worst(name: str, answers: Sequence[Answer], tolerance: float) -> tuple[float, str, set[int]]:
+def _cause(reference: Reference, name: str, pool: Trial, where: Trial) -> str:
+    """Whether it is the company that counts; else the line where the model takes another way."""
+    if _company_counts(reference, name, pool):
+        return (
+            "Rows depend on one another: look for statistics over the first axis (mean(0), softmax(0), a norm without "
+            'running statistics). If the batch is meant to be one unit, set batch = "joint" under [model]'
+        )
+    line = parting_line(reference.watch(pool.slots), reference.watch(where.slots))
+    if line:
+        return f"The model takes another way there: remove the branch on the batch ({line})"
+    return "Look for code that uses the size of the batch"
+
+
+def _company_counts(reference: Reference, name: str, pool: Trial) -> bool:
+    """Put one row among others, always as many: does its answer change?"""
+    rows = pool.size
+    for size in (2, 3, rows // 2):
+        others = [[at % rows for at in range(start, start + size - 1)] for start in (1, rows // 2)]
+        one, other = (reference.run(take(pool.slots, [0, *company]))[name][0] for company in others)
+        if not np.array_equal(one, other, equal_nan=one.dtype.kind == "f"):
+            return True
+    return False
+
+
+def parting_line(one: OperatorWatch, other: OperatorWatch) -> str:
+    """Return the line of the first operator that ran in one of two runs only; an empty string where they agree."""
+    for mine, theirs in zip_longest(one.steps, other.steps, fillvalue=("", "")):
+        if mine != theirs:
+            return mine[1] or theirs[1]
+    return ""
+
+
+def _worst(name: str, answers: Sequence[Answer], tolerance: float) -> tuple[float, Trial, set[int]]:
     """Return the greatest difference of a row from itself, the batch it was in, and the pool's rows that differ."""
     pool = answers[0].narrow[name]
-    worst, where, differing = 0.0, "one", set[int]()
+    worst, where, differing = 0.0, answers[0].trial, set[int]()
     for answer in answers[1:]:
         if answer.trial.rows is None:
             continue
@@ -65,5 +105,5 @@ def _worst(name: str, answers: Sequence[Answer], tolerance: float) -> tuple[floa
             if apart > tolerance:
                 differing.add(row)
             if apart > worst:
-                worst, where = apart, answer.trial.label
+                worst, where = apart, answer.trial
     return worst, where, differing

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hyrax_pack.errors import ParityError
+from hyrax_pack.errors import OutputFormError, ParityError
 from hyrax_pack.exporting.modes import without_onednn
-from hyrax_pack.exporting.reference import Outputs, Reference
+from hyrax_pack.exporting.reference import Outputs, Reference, lost_axis
 from hyrax_pack.exporting.slots import take
 from hyrax_pack.exporting.trials import Trial
 from hyrax_pack.exporting.watching import OperatorWatch, UserCode, first_line
@@ -133,7 +133,7 @@ def answer_wide(reference: Reference, answers: Sequence[Answer], *, joint: bool)
 
 
 def measure_noise(reference: Reference, answers: Sequence[Answer], reason: str | None) -> NoiseReport:
-    """Derive every output's tolerance from the answers.
+    """Derive every output's tolerance from the answers, the first of which is the pool's.
 
     Raises
     ------
@@ -162,16 +162,15 @@ def row_errors(narrow: NDArray[Any], wide: NDArray[Any]) -> NDArray[np.float64]:
 def check_same_outputs(first: Outputs, other: Outputs, what: str) -> None:
     """Refuse a model whose outputs differ in name, dtype or number of axes from batch to batch."""
     if list(first) != list(other):
-        raise ParityError(f"the model answers {', '.join(other)} for {what}, and {', '.join(first)} for other batches")
+        raise OutputFormError(
+            f"the model answers {', '.join(other)} for {what}, and {', '.join(first)} for other batches"
+        )
     for name, values in other.items():
         was = first[name]
-        if (values.dtype, values.ndim) != (was.dtype, was.ndim):
-            raise ParityError(
-                f"output {name!r} is {values.dtype} with {values.ndim} axes for {what}, "
-                f"and {was.dtype} with {was.ndim} axes for other batches",
-                output=name,
-                batch=what,
-            )
+        if values.ndim != was.ndim:
+            raise OutputFormError(lost_axis(name, values.shape, what, f"{was.shape} for {len(was)} rows"))
+        if values.dtype != was.dtype:
+            raise OutputFormError(f"output {name!r} is {values.dtype} for {what}, and {was.dtype} for other batches")
 
 
 def _measure_output(name: str, answers: Sequence[Answer], other_kernels: Outputs | None) -> Noise:

@@ -7,7 +7,7 @@ dtype, a missing or renamed output, an error at any batch size: no graph leaves 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,7 +56,7 @@ class Gate:
     layout: Layout
     noise: NoiseReport
     lines: dict[str, str] = field(default_factory=dict)
-    guards: tuple[str, ...] = ()
+    guards: Callable[[], Sequence[str]] = tuple  # asked for only where there is a fault to explain
     records: dict[str, Record] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     trials: list[str] = field(default_factory=list)
@@ -160,13 +160,14 @@ class Gate:
         if fault.tolerance and math.isfinite(fault.difference):
             lines[0] += f"; allowed {fault.tolerance:.2g}"
         lines.append(self._pattern())
-        if self.guards:
-            lines.append(f"While tracing, torch took for granted: {'; '.join(self.guards[:5])}")
+        guards = self.guards()
+        if guards:
+            lines.append(f"While tracing, torch took for granted: {'; '.join(guards[:5])}")
         lines.append("No file was written.")
         return ParityError(
             "the graph does not compute what the model computes. " + "\n".join(line for line in lines if line),
             output=fault.output or None,
-            batch=fault.trial,
+            trial=fault.trial,
             difference=fault.difference,
             tolerance=fault.tolerance,
         )

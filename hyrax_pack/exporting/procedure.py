@@ -23,8 +23,8 @@ from hyrax_pack.exporting.parity import Gate, Record
 from hyrax_pack.exporting.pruning import prune
 from hyrax_pack.exporting.reference import Reference
 from hyrax_pack.exporting.repeating import check_repeatable
-from hyrax_pack.exporting.slots import Layout, MakeSlots, make_rows, observe_layout, take
-from hyrax_pack.exporting.tracing import LEAST_OPSET, OPSET
+from hyrax_pack.exporting.slots import Layout, MakeSlots, check_names, make_rows, observe_layout, take
+from hyrax_pack.exporting.tracing import LEAST_OPSET, OPSET, guards_in
 from hyrax_pack.exporting.trials import (
     Pool,
     Trial,
@@ -99,10 +99,11 @@ def export_network(
     absent = check_repeatable(reference, pool.slots, pool.size)
     k = traced_batch_size(layout)
     answers = answer_trials(reference, _trials(make_slots, pool, layout, list(held_out) or list(sample), k))
+    check_names(layout, answers[0].narrow)
     answers, noise, proof = _measure(reference, answers, batch)
     layout, notes = prune(reference, take(pool.slots, range(min(ROWS_FOR_PRUNING, pool.size))))
     drawn = draw_graph(reference, layout, _outputs(answers, noise, classes), make_slots, sample, k, opset, scratch)
-    gate = Gate(layout, noise, drawn.lines, drawn.guards)
+    gate = Gate(layout, noise, drawn.lines, lambda: guards_in(drawn.heard, reference.watch(pool.slots).files))
     records = gate.check(open_session(drawn.graph, drawn.weights.data if drawn.weights.size else None), answers)
     return Network(
         graph=drawn.graph,
@@ -152,16 +153,19 @@ def _measure(
 ) -> tuple[list[Answer], NoiseReport, dict[str, Any]]:
     """The answers with their float64 side, the noise over all rows tried, and the batch proof.
 
-    Independence is first judged by the noise of the pool alone: the noise over all batches would be swollen by the very
-    coupling that is looked for, since one float64 answer then stands for a row in every batch.
+    Independence is first judged by the noise of the pool alone, in two orders: the noise over all batches would be
+    swollen by the very coupling that is looked for, since one float64 answer then stands for a row in every batch.
     """
     answered, reason = answer_wide(reference, answers, joint=batch == "joint")
+    whole = [each for each in answered if each.trial.rows is not None and each.trial.size == answered[0].trial.size]
     try:
-        prove_independence(answered, measure_noise(reference, answered[:1], reason), batch)
+        prove_independence(reference, answered, measure_noise(reference, whole, reason), batch)
     except CoupledRowsError:
+        if reason is not None:
+            raise
         answered, reason = answer_wide(reference, answers, joint=True)
     noise = measure_noise(reference, answered, reason)
-    return answered, noise, prove_independence(answered, noise, batch)
+    return answered, noise, prove_independence(reference, answered, noise, batch)
 
 
 def _outputs(answers: Sequence[Answer], noise: NoiseReport, classes: Classes | None) -> tuple[Output, ...]:
@@ -185,14 +189,14 @@ def _outputs(answers: Sequence[Answer], noise: NoiseReport, classes: Classes | N
                 classes=_classes_of(name, first.shape, classes),
             )
         )
-    if classes is not None and not any(output.classes for output in outputs):
+    if classes and not any(output.classes for output in outputs):
         shapes_text = ", ".join(f"{output.name} {list(output.shape)}" for output in outputs)
         raise ExportError(f"[model] classes fits no output: {shapes_text}")
     return tuple(outputs)
 
 
 def _classes_of(name: str, shape: tuple[int, ...], classes: Classes | None) -> tuple[str, ...] | None:
-    if classes is None:
+    if not classes:
         return None
     if isinstance(classes, Mapping):
         named = classes.get(name)

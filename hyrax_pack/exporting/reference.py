@@ -17,7 +17,7 @@ from hyrax_pack.errors import ExportError, OutputFormError
 from hyrax_pack.exporting.modes import evaluating, in_float64, widened
 from hyrax_pack.exporting.outputs import name_outputs
 from hyrax_pack.exporting.slots import Layout, Slots
-from hyrax_pack.exporting.watching import UserCode, first_line, line_of_error
+from hyrax_pack.exporting.watching import OperatorWatch, UserCode, first_line, line_of_error
 
 Outputs = dict[str, NDArray[Any]]
 
@@ -74,6 +74,13 @@ class Reference:
             named = name_outputs(self.answer(batch), self.names)
             return {name: _to_array(name, tensor) for name, tensor in named.items()}
 
+    def watch(self, slots: Slots) -> OperatorWatch:
+        """Run once, in float32, and say which operators ran at which lines."""
+        watch = OperatorWatch()
+        with UserCode(), watch:  # it ran before; what it raises now only ends the watching
+            self.run(slots)
+        return watch
+
     def run_checked(self, slots: Slots, rows: int, what: str) -> Outputs:
         """Answer in float32, and check that every output has one row for each row given.
 
@@ -87,7 +94,7 @@ class Reference:
         outputs = guarded(lambda: self.run(slots), f"the model, given {what}")
         for name, values in outputs.items():
             if values.ndim == 0 or len(values) != rows:
-                raise OutputFormError(_lost_axis(name, values, rows, what))
+                raise OutputFormError(lost_axis(name, values.shape, what, f"({rows}, ...)"))
         return outputs
 
 
@@ -116,11 +123,11 @@ def _to_array(name: str, tensor: torch.Tensor) -> NDArray[Any]:
     return np.array(array, order="C")  # its own memory: an output may be a view of the model's state
 
 
-def _lost_axis(name: str, values: NDArray[Any], rows: int, what: str) -> str:
-    shape = tuple(values.shape)
+def lost_axis(name: str, shape: tuple[int, ...], what: str, wanted: str) -> str:
+    """Say that an output has not the batch as its first axis, and the usual reason."""
     cure = (
         "a squeeze() without an axis removes the batch axis of a batch of one: name the axis, squeeze(1)"
-        if rows == 1
+        if what.startswith("1 row")
         else "return one row for each row of the batch"
     )
-    return f"output {name!r} has shape {shape} for {what}, not ({rows}, ...): {cure}"
+    return f"output {name!r} has shape {shape} for {what}, not {wanted}: {cure}"

@@ -1,19 +1,21 @@
-"""Does inference answer the same way twice? Random numbers and state that it changes are refused by name."""
+"""Does inference answer the same way twice? Random numbers, and state that it changes, are refused by name."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from hyrax_runtime.difference import greatest_difference
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from hyrax_pack.errors import RandomnessError
 from hyrax_pack.exporting.modes import evaluating, seeded
 from hyrax_pack.exporting.outputs import absent_outputs
 from hyrax_pack.exporting.reference import Outputs, Reference, guarded
 from hyrax_pack.exporting.slots import Slots, take
-from hyrax_pack.exporting.watching import OperatorWatch, UserCode
 
 # Threads may add in another order from run to run; random numbers are further apart than this.
 ULPS_BETWEEN_RUNS = 64
@@ -21,6 +23,9 @@ ULPS_BETWEEN_RUNS = 64
 
 def check_repeatable(reference: Reference, slots: Slots, rows: int) -> tuple[str, ...]:
     """Run inference twice, from different seeds, and compare; look for state that it changes.
+
+    A parameter or buffer that changes is refused. Another attribute may change (a cache by length is common): then its
+    old value is put back, other rows go first, and the answer must still be the same.
 
     Returns
     -------
@@ -34,28 +39,69 @@ def check_repeatable(reference: Reference, slots: Slots, rows: int) -> tuple[str
     ExportError
         The model raises, or an output has lost its batch axis.
     """
-    before = _versions(reference)
-    with seeded(0):
-        first = reference.run_checked(slots, rows, f"{rows} rows")
-    changed = [name for name, version in _versions(reference).items() if before.get(name) != version]
-    if changed:
-        raise RandomnessError(
-            f"inference changes {', '.join(changed)} of the model: a graph has no state. Change it in train_step only, "
-            "under `if self.training:`"
-        )
-    with seeded(1):
-        second = reference.run_checked(slots, rows, f"{rows} rows")
-    for name, values in first.items():
-        if name not in second or not _same(values, second[name]):
-            raise RandomnessError(_explained(reference, slots, name))
+    with attributes_restored(reference.model) as changed:
+        before = _versions(reference.model)
+        first = _answer(reference, slots, rows, seed=0)
+        written = [name for name, version in _versions(reference.model).items() if before.get(name) != version]
+        if written:
+            raise RandomnessError(
+                f"inference changes {', '.join(written)} of the model: a graph has no state. Change it in train_step "
+                "only, or under `if self.training:`"
+            )
+        _check_same(reference, slots, first, _answer(reference, slots, rows, seed=1))
+        kept = changed()
+    if kept:
+        with attributes_restored(reference.model):
+            _answer(reference, take(slots, range(rows - 1, rows // 2, -1)), rows - 1 - rows // 2, seed=0)
+            after_others = _answer(reference, slots, rows, seed=0)
+        if not _agree(first, after_others):
+            raise RandomnessError(
+                f"inference keeps {', '.join(kept)} from call to call, and later answers depend on it: a graph has no "
+                "state. Compute it in __init__ or train_step, or anew in each call"
+            )
     return _absent(reference, slots)
 
 
-def _versions(reference: Reference) -> dict[str, tuple[int, int]]:
+@contextmanager
+def attributes_restored(model: nn.Module) -> Iterator[Any]:
+    """Put plain attributes of every module back as they were; yields a function that names those changed so far."""
+    before = [(name, module, dict(vars(module))) for name, module in model.named_modules()]
+
+    def changed() -> list[str]:
+        return [
+            f"{name}.{key}" if name else key
+            for name, module, was in before
+            for key, value in vars(module).items()
+            if not key.startswith("_forward") and (key not in was or was[key] is not value)
+        ]
+
+    try:
+        yield changed
+    finally:
+        for _, module, was in before:
+            module.__dict__.clear()
+            module.__dict__.update(was)
+
+
+def _answer(reference: Reference, slots: Slots, rows: int, *, seed: int) -> Outputs:
+    with seeded(seed):
+        return reference.run_checked(slots, rows, f"{rows} rows")
+
+
+def _versions(model: nn.Module) -> dict[str, tuple[int, int]]:
     """Identity and version of every parameter and buffer: torch counts each change in place."""
-    model = reference.model
-    held = [*model.named_parameters(), *model.named_buffers()]
+    held: list[tuple[str, Tensor]] = [*model.named_parameters(), *model.named_buffers()]
     return {name: (id(tensor), tensor._version) for name, tensor in held}
+
+
+def _check_same(reference: Reference, slots: Slots, first: Outputs, second: Outputs) -> None:
+    for name, values in first.items():
+        if name not in second or not _same(values, second[name]):
+            raise RandomnessError(_explained(reference, slots, name))
+
+
+def _agree(first: Outputs, second: Outputs) -> bool:
+    return list(first) == list(second) and all(_same(values, second[name]) for name, values in first.items())
 
 
 def _same(first: NDArray[Any], second: NDArray[Any]) -> bool:
@@ -69,19 +115,18 @@ def _same(first: NDArray[Any], second: NDArray[Any]) -> bool:
 
 
 def _explained(reference: Reference, slots: Slots, name: str) -> str:
-    watch = OperatorWatch()
-    with UserCode(), seeded(0), watch:
-        reference.run(take(slots, [0]))
+    with seeded(0):
+        watch = reference.watch(take(slots, [0]))
     said = f"output {name!r} is another each time the model is asked"
     if not watch.random:
         return f"{said}: the model draws random numbers outside torch, or keeps state from call to call. Remove it"
     operator, line = next(iter(watch.random.items()))
     cure = (
-        "use nn.Dropout, or F.dropout(x, training=self.training), which is off at inference"
+        "Use nn.Dropout, or F.dropout(x, training=self.training), which is off at inference"
         if "dropout" in line or "bernoulli" in operator
-        else "give the class an infer_batch that returns the deterministic part (of a variational model, the mean)"
+        else "Give the class an infer_batch that returns the deterministic part (of a variational model, the mean)"
     )
-    return f"{said}: {operator} draws random numbers at {line}. {cure[0].upper()}{cure[1:]}"
+    return f"{said}: {operator} draws random numbers ({line}). {cure}"
 
 
 def _absent(reference: Reference, slots: Slots) -> tuple[str, ...]:

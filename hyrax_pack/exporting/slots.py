@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ from hyrax_runtime.contract import BATCH_AXIS, Dim
 from hyrax_runtime.manifest import Slot
 from numpy.typing import NDArray
 
-from hyrax_pack.errors import ExportError
+from hyrax_pack.errors import ExportError, OutputFormError
 
 Slots = tuple[NDArray[Any] | None, ...]
 MakeSlots = Callable[[Sequence[int]], Sequence[NDArray[Any] | None]]
@@ -47,6 +47,14 @@ class Layout:
 def free_axes(slot: Slot) -> tuple[int, ...]:
     """Return the axes of a slot whose size varies, the batch aside."""
     return tuple(axis for axis, dim in enumerate(slot.shape) if axis and isinstance(dim, str))
+
+
+def check_names(layout: Layout, outputs: Iterable[str]) -> None:
+    """Refuse an output that bears the name of one of the graph's inputs."""
+    inputs = {slot.graph_input for _, slot in layout.inputs}
+    for name in outputs:
+        if name in inputs:
+            raise OutputFormError(f"output {name!r} has the name of an input of the graph: give it another key")
 
 
 def row_count(slots: Slots) -> int:

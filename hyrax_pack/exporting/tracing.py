@@ -13,7 +13,7 @@ import io
 import logging
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,9 +31,12 @@ LEAST_OPSET = 18  # torch writes 18 for anything below, without a word
 # Each is torch talking to itself.
 _EXPECTED_WARNINGS = (
     (FutureWarning, r".*isinstance\(treespec, LeafSpec\).*"),
+    (FutureWarning, r"_check_is_size will be removed in a future PyTorch release.*"),
     (UserWarning, r"The tensor attributes? .*_flat_weights.* assigned during export.*"),
     (UserWarning, r"# The axis name: .* will not be used, since it shares the same shape constraints.*"),
 )
+# torch exchanges these operators' kernels while it exports, but the dispatcher remembers the first one it met.
+_EXCHANGED = ("lstm", "gru")
 _SHAPES_LOGGER = "torch.fx.experimental.symbolic_shapes"
 _GUARD = re.compile(r"^eval (?P<guard>.+?) \[guard added\].*?\((?:[^()]*/)?(?P<file>[^/():]+\.py):(?P<line>\d+) in ")
 _GUARD_WITH_CODE = re.compile(r"# (?:[^ ]*/)?(?P<file>[^/ ]+\.py):(?P<line>\d+) in ")
@@ -43,12 +46,12 @@ _GUARD_WITH_CODE = re.compile(r"# (?:[^ ]*/)?(?P<file>[^/ ]+\.py):(?P<line>\d+) 
 class Traced:
     """A graph as torch made it, not yet cleaned.
 
-    `lines` maps node names to the user's lines; `guards` are what torch assumed about free dimensions, with the line.
+    `lines` maps node names to the user's lines; `heard` is what torch's shape analysis said.
     """
 
     model: ir.Model
     lines: dict[str, str]
-    guards: tuple[str, ...]
+    heard: tuple[str, ...]
 
 
 def trace(
@@ -73,7 +76,7 @@ def trace(
         Whatever torch raises: see `hyrax_pack.exporting.explaining`.
     """
     shapes = tuple({axis: dim for axis, dim in enumerate(slot.shape) if isinstance(dim, str)} for slot in inputs)
-    with evaluating(inference), quiet(heard):
+    with evaluating(inference), quiet(heard), _fresh_dispatch():
         program = torch.onnx.export(
             inference,
             tuple(tensors),
@@ -85,19 +88,33 @@ def trace(
         )
     if program is None:
         raise RuntimeError("torch.onnx.export gave no program")
-    return Traced(program.model, line_of_nodes(program.model), guards_in(heard))
+    return Traced(program.model, line_of_nodes(program.model), tuple(heard))
 
 
-def guards_in(heard: Sequence[str]) -> tuple[str, ...]:
-    """Pick, from what torch's shape analysis logged, the assumptions made at lines of the user's code."""
+def guards_in(heard: Sequence[str], files: Collection[str]) -> tuple[str, ...]:
+    """Pick, from what torch's shape analysis logged, the assumptions made at lines of the user's own files."""
     guards = []
     for message in heard:
         match = _GUARD.match(message)
         if match is None:
             continue
         place = _GUARD_WITH_CODE.search(message) or match
-        guards.append(f"{match['guard']} at {place['file']}:{place['line']}")
+        if place["file"] in files:
+            guards.append(f"{match['guard']} at {place['file']}:{place['line']}")
     return tuple(dict.fromkeys(guards))
+
+
+@contextlib.contextmanager
+def _fresh_dispatch() -> Iterator[None]:
+    """Make the dispatcher look up recurrent layers anew, so that the second export in a process is like the first."""
+    caches = [getattr(torch.ops.aten, name).input._dispatch_cache for name in _EXCHANGED]
+    for cache in caches:
+        cache.clear()
+    try:
+        yield
+    finally:
+        for cache in caches:
+            cache.clear()
 
 
 def _dim_names(shape: dict[int, str]) -> dict[int, str]:

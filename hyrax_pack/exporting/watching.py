@@ -12,10 +12,9 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-_PACKAGE = str(Path(__file__).parents[1])
+_PACKAGE = Path(__file__).parents[1]
+_OURS = tuple(str(_PACKAGE / folder) for folder in ("exporting", "data", "workflow"))
 _TORCH = str(Path(torch.__file__).parent)
-# How an array becomes a tensor: no arithmetic.
-_COMES_IN = frozenset({"aten.lift_fresh.default", "aten.detach.default", "aten.alias.default"})
 _OTHERS = ("onnxscript", "onnx_ir", "onnx", "numpy", "contextlib.py", "functools.py")
 
 
@@ -30,6 +29,8 @@ class OperatorWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         Operators that draw random numbers, with their line.
     narrow : dict of str to str
         Operators that gave floats of less than 64 bits, with their line.
+    steps : list of (str, str)
+        Operators with their lines, in order, as far as they come from the user's code.
     """
 
     def __init__(self) -> None:
@@ -37,20 +38,29 @@ class OperatorWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.lines: dict[str, list[str]] = {}
         self.random: dict[str, str] = {}
         self.narrow: dict[str, str] = {}
+        self.steps: list[tuple[str, str]] = []
+
+    @property
+    def files(self) -> frozenset[str]:
+        """The names of the user's files that were passed through."""
+        return frozenset(line.partition(":")[0] for lines in self.lines.values() for line in lines)
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         result = func(*args, **(kwargs or {}))
         name = str(func)
-        line = _line_of_frame(sys._getframe(1)) or "the model's code"
+        line = _line_of_frame(sys._getframe(1))
+        if not line:
+            return result
+        self.steps.append((name, line))
         seen = self.lines.setdefault(name, [])
         if line not in seen:
             seen.append(line)
         if torch.Tag.nondeterministic_seeded in func.tags:
             self.random.setdefault(name, line)
         for value in result if isinstance(result, (tuple, list)) else (result,):
-            if name not in _COMES_IN and _is_narrow(value):
+            if _is_narrow(value):
                 self.narrow.setdefault(name, line)
         return result
 
@@ -113,17 +123,21 @@ def place(filename: str, line: int, code: str | None = None) -> str:
 
 def is_users(filename: str) -> bool:
     """Whether a file is the user's own: not torch's, not ours, not a library's between them."""
-    if filename.startswith((_TORCH, _PACKAGE, "<frozen", "<eval_with_key>")):
+    if filename.startswith((_TORCH, *_OURS, "<frozen", "<eval_with_key>")):
         return False
     return not any(f"/{name}/" in filename or filename.endswith(f"/{name}") for name in _OTHERS)
 
 
-def _line_of_frame(frame: FrameType | None) -> str | None:
+def _line_of_frame(frame: FrameType | None) -> str:
+    """The innermost line of the user's code; empty where it was us who ran the operator."""
     for outer in _outwards(frame):
-        if is_users(outer.f_code.co_filename):
-            summary = traceback.FrameSummary(outer.f_code.co_filename, outer.f_lineno, outer.f_code.co_name)
-            return place(outer.f_code.co_filename, outer.f_lineno, summary.line)
-    return None
+        filename = outer.f_code.co_filename
+        if filename.startswith(_OURS):
+            return ""
+        if is_users(filename):
+            summary = traceback.FrameSummary(filename, outer.f_lineno, outer.f_code.co_name)
+            return place(filename, outer.f_lineno, summary.line)
+    return ""
 
 
 def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
