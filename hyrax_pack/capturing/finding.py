@@ -281,7 +281,9 @@ def _fingerprint(code: types.CodeType) -> tuple[Any, ...]:
 def _meaning(code: types.CodeType) -> tuple[Any, ...]:
     arguments = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount)
     variables = (code.co_varnames, code.co_freevars, code.co_cellvars)
-    return (_constants(code.co_consts, _meaning), code.co_names, variables, arguments, code.co_flags & ~_ELSEWHERE)
+    # A class inside the function holds its own full name, which is another at the left margin.
+    constants = tuple(... if value == code.co_qualname else value for value in code.co_consts)
+    return (_constants(constants, _meaning), code.co_names, variables, arguments, code.co_flags & ~_ELSEWHERE)
 
 
 def _constants(value: Any, of_code: Callable[[types.CodeType], Any]) -> Any:

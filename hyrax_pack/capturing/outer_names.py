@@ -27,11 +27,12 @@ def outer_names(definition: Definition, text: str) -> dict[str, int]:
         The function alone, at column 0, as it will travel.
     """
     outside = set(_global_names(symtable.symtable(text, "to_tensor.py", "exec")))
-    lines: dict[str, int] = {}
+    places: dict[str, tuple[int, int]] = {}
     for node in _evaluated(definition.node, definition.late_annotations):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in outside:
-            lines[node.id] = min(node.lineno, lines.get(node.id, node.lineno))
-    return dict(sorted(lines.items(), key=lambda item: item[1]))
+            place = (node.lineno, node.col_offset)
+            places[node.id] = min(place, places.get(node.id, place))
+    return {name: places[name][0] for name in sorted(places, key=places.__getitem__)}
 
 
 def is_pythons_own(name: str) -> bool:
