@@ -262,7 +262,7 @@ def _read_extent(tensor: Message, name: str, where: str) -> Extent:
     offset, length = int(numbers[b"offset"]), int(numbers[b"length"])
     if offset % TENSOR_ALIGN:
         raise ExternalDataError(f"{place}: offset {offset}; expected a multiple of {TENSOR_ALIGN}. {_CURE}")
-    dims = integers(tensor, "dims")
+    dims = integers(tensor, "dims", place)
     item_size = _ITEM_SIZE.get(tensor.get("data_type", 0))
     known = item_size is not None and len(dims) <= MAX_RANK and all(0 < dim <= MAX_DIM for dim in dims)
     if not known or length != math.prod(dims) * (item_size or 0):

@@ -189,11 +189,11 @@ class MessageReader:
 _CURE = "Export the bundle again with hyrax-pack 1.x"
 
 
-def integers(message: Message, name: str) -> list[int]:
-    """A repeated integer field, whether it was packed or not. Raises ProtobufError for a broken pack."""
+def integers(message: Message, name: str, where: str) -> list[int]:
+    """A repeated integer field, packed or not. Raises ProtobufError for a broken pack."""
     values: list[int] = list(message.get(name, ()))
     for pack in message.get(f"packed_{name}", ()):
-        reader, at = MessageReader(pack, f"packed {name}"), 0
+        reader, at = MessageReader(pack, f"{where} {name}"), 0
         while at < len(pack):
             value, at = reader._varint(at, len(pack))
             values.append(value)

@@ -8,7 +8,6 @@ from typing import Any
 
 import jsonschema
 import pytest
-
 from hyrax_runtime.errors import HyraxError, ManifestError
 from hyrax_runtime.manifest_json import from_json_form, to_json_form
 from hyrax_runtime.manifest_parsing import manifest_to_plain, parse_manifest
