@@ -87,13 +87,52 @@ def export(
     ] = "class",
 ) -> None:
     """Turn a run into one proven file."""
-    from hyrax_pack.config import load_config
     from hyrax_pack.run import newest_run
     from hyrax_pack.workflow import export as export_run
 
-    folder = run if run is not None else newest_run(Path(load_config(config).get("general.results_dir"))).path
+    folder = run if run is not None else newest_run(_results_dir(config)).path
     bundle = export_run(folder, out, weights="last" if last else "best", to_tensor=to_tensor, say=_talk)
     print(bundle.path)
+
+
+runs_app = typer.Typer(help="List the run folders, or show one.", invoke_without_command=True)
+app.add_typer(runs_app, name="runs")
+
+
+@runs_app.callback()
+def runs(
+    context: typer.Context,
+    config: ConfigFile = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the list for programs.")] = False,
+) -> None:
+    """List the run folders with their best figure."""
+    if context.invoked_subcommand is None:
+        from hyrax_pack.workflow.showing import show_runs
+
+        print(show_runs(_results_dir(config), as_json=as_json))
+
+
+@runs_app.command()
+def show(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run folder, or its name.")],
+    config: ConfigFile = None,
+    png: Annotated[Path | None, typer.Option("--png", metavar="FILE", help="Draw into a file instead.")] = None,
+) -> None:
+    """Plot a run's curves."""
+    from hyrax_pack.workflow.showing import find_run, plot_in_terminal, plot_to_file
+
+    found = find_run(run, _results_dir(config))
+    if png is None:
+        print(plot_in_terminal(found))
+    else:
+        plot_to_file(found, png)
+        print(png)
+
+
+def _results_dir(config: Path | None) -> Path:
+    from hyrax_pack.config import load_config
+
+    return Path(load_config(config).get("general.results_dir"))
 
 
 def _talk(line: str) -> None:

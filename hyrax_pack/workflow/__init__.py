@@ -4,6 +4,7 @@ trained.py   a run folder, back as a model, its data and its to_tensor
 evidence.py  the rows on which to_tensor and graph are held against the original
 shipping.py  export: capture -> prove -> graph -> one file
 checking.py  check: the same before there is anything to train
+showing.py   runs: what stands in a results folder
 """
 
 from hyrax_pack.workflow.checking import CheckReport, check
