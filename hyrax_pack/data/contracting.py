@@ -85,9 +85,9 @@ class _Column:
         if not isinstance(values, (list, np.ndarray)):
             self.fault = f"a {type(values).__name__}; expected a list of rows or an array, from a collate function too"
             return
-        if np.shape(values)[:1] != (rows_given,) if isinstance(values, np.ndarray) else len(values) != rows_given:
-            found = values.shape if isinstance(values, np.ndarray) else len(values)
-            self.fault = f"{found} for {rows_given} rows; the first axis is {BATCH_AXIS}, one entry for each row"
+        shape = values.shape if isinstance(values, np.ndarray) else (len(values),)
+        if shape[:1] != (rows_given,):
+            self.fault = f"{shape} for {rows_given} rows; the first axis is {BATCH_AXIS}, one entry for each row"
             return
         if isinstance(values, np.ndarray):
             self._add_array(values, values.shape[1:], len(values))

@@ -30,7 +30,7 @@ class ColumnType:
     dtype : numpy dtype
         Of the values; uint8 for text and bytes.
     shape : tuple of int or None
-        Of a `fixed` row.
+        Of a `fixed` row; of a `ragged` one, the axes after the first, where only the first is free.
     rank : int
         How many axes a row has.
     """
@@ -39,6 +39,11 @@ class ColumnType:
     dtype: np.dtype[Any]
     shape: tuple[int, ...] | None
     rank: int
+
+    @property
+    def row_bytes(self) -> int | None:
+        """The size of a `fixed` row; None where rows differ."""
+        return math.prod(self.shape or ()) * self.dtype.itemsize if self.layout == "fixed" else None
 
 
 def parse_column_type(field: Any, where: str) -> ColumnType:
@@ -55,7 +60,7 @@ def parse_column_type(field: Any, where: str) -> ColumnType:
         shape, kind = _tensor_shape(kind, where), kind.value_type
         return ColumnType("fixed", _dtype(kind, where), shape, len(shape))
     dims: list[int | None] = []
-    while pa.types.is_nested(kind) and not pa.types.is_struct(kind):
+    while _is_list(kind):
         dims.append(kind.list_size if pa.types.is_fixed_size_list(kind) else None)
         kind = _value_type(kind.value_type)
     if stated is not None and dims and math.prod(stated) != math.prod(size or 1 for size in dims) and None not in dims:
@@ -67,9 +72,11 @@ def parse_column_type(field: Any, where: str) -> ColumnType:
     if not dims and (pa.types.is_binary(kind) or pa.types.is_large_binary(kind)):
         return ColumnType("bytes", np.dtype(np.uint8), None, 0)
     dtype = _dtype(kind, where)
+    sizes = tuple(size for size in dims if size is not None)
     if None in dims:
-        return ColumnType("ragged", dtype, None, len(dims))
-    return ColumnType("fixed", dtype, tuple(size for size in dims if size is not None), len(dims))
+        only_first = dims[0] is None and len(sizes) == len(dims) - 1
+        return ColumnType("ragged", dtype, sizes if only_first else None, len(dims))
+    return ColumnType("fixed", dtype, sizes, len(dims))
 
 
 class RowColumn:
@@ -155,14 +162,12 @@ class RowColumn:
                 if wrong.size:
                     row = self.rows + int(wrong[0])
                     raise DataError(f"{self.where}, row {row}: {counts[wrong[0]]} values; its shape asks for {size}")
-            array = _plain_storage(array.flatten())
+            array = self._flat(array)
         self._values.append(self._numbers(array))
 
     def _append_ragged(self, array: Any) -> None:
-        if self.column.rank == 1:
-            lengths = pc.list_value_length(array).to_numpy(zero_copy_only=False).astype(np.int64)
-            self._append_ends(lengths)
-            self._values.append(self._numbers(_plain_storage(array.flatten())))
+        if self.column.shape is not None:
+            self._append_free_first_axis(array, self.column.shape)
             return
         for number, value in enumerate(array.to_pylist()):
             try:
@@ -174,15 +179,32 @@ class RowColumn:
             self._shapes.append(np.array(shape, dtype=np.int64))
             self._values.append(row)
 
+    def _append_free_first_axis(self, array: Any, rest: tuple[int, ...]) -> None:
+        lengths = pc.list_value_length(array).to_numpy(zero_copy_only=False).astype(np.int64)
+        self._append_ends(lengths * math.prod(rest))
+        if rest:
+            tails = np.broadcast_to(np.array(rest, dtype=np.int64), (len(lengths), len(rest)))
+            self._shapes.append(np.concatenate([lengths[:, None], tails], axis=1))
+        while pa.types.is_nested(array.type):
+            array = self._flat(array)
+        self._values.append(self._numbers(array))
+
     def _append_text(self, array: Any) -> None:
         binary = array.cast(pa.large_binary())
-        lengths = pc.binary_length(binary).to_numpy(zero_copy_only=False).astype(np.int64)
-        self._append_ends(lengths)
-        for value in binary:
-            self._values.append(value.as_py())
+        _validity, offsets, content = binary.buffers()
+        ends = np.frombuffer(offsets, dtype=np.int64)[binary.offset : binary.offset + len(binary) + 1]
+        self._append_ends(np.diff(ends))
+        if content is not None:
+            self._values.append(np.frombuffer(content, dtype=np.uint8)[ends[0] : ends[-1]])
 
     def _append_ends(self, lengths: NDArray[np.int64]) -> None:
         self._ends.append(np.cumsum(lengths) + self._values.size // self.column.dtype.itemsize)
+
+    def _flat(self, array: Any) -> Any:
+        """The values of a list array; a list that is null would vanish here, and every row behind it move up."""
+        if array.null_count:
+            raise DataError(f"{self.where}: null for a list near row {self.rows}; fill it")
+        return _plain_storage(array.flatten())
 
     def _numbers(self, array: Any) -> NDArray[Any]:
         if array.null_count and not pa.types.is_floating(array.type):
@@ -199,6 +221,10 @@ def _plain_storage(array: Any) -> Any:
 
 def _value_type(kind: Any) -> Any:
     return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _is_list(kind: Any) -> bool:
+    return any(is_one(kind) for is_one in (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list))
 
 
 def _dtype(kind: Any, where: str) -> np.dtype[Any]:

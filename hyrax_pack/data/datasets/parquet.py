@@ -76,7 +76,7 @@ class ParquetDataset:
         column = RowColumn(parse_column_type(self._arrow_fields[field], where), where, self._left)
         log.info("%s: laying out %d rows for reading in any order", where, len(self))
         for path in self._paths:
-            for array in _read_batches(path, field, self._arrow_fields):
+            for array in _read_batches(path, field, column.column.row_bytes):
                 column.append(array)
         column.finish()
         self._left = max(0, self._left - column.memory_bytes)
@@ -114,7 +114,7 @@ def _read_footers(paths: list[Path]) -> tuple[Any, list[int]]:
     return first, counts
 
 
-def _read_batches(path: Path, field: str, fields: dict[str, Any]) -> Iterator[Any]:
+def _read_batches(path: Path, field: str, row_bytes: int | None) -> Iterator[Any]:
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
@@ -122,18 +122,20 @@ def _read_batches(path: Path, field: str, fields: dict[str, Any]) -> Iterator[An
     try:
         with pq.ParquetFile(path, buffer_size=2**20, pre_buffer=False) as file:
             parts = _path_of(field, file.schema_arrow)
-            for batch in file.iter_batches(_batch_rows(file), columns=[field], use_threads=False):
+            for batch in file.iter_batches(_batch_rows(file, row_bytes), columns=[field], use_threads=False):
                 array = batch.column(0)
                 yield pc.struct_field(array, parts[1:]) if len(parts) > 1 else array
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"{path}: column {field} cannot be read: {_first_line(error)}") from error
 
 
-def _batch_rows(file: Any) -> int:
+def _batch_rows(file: Any, row_bytes: int | None) -> int:
+    """How many rows are decoded at a time; where rows differ, the file's own size says how large they are at least."""
     metadata = file.metadata
-    size = sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
-    rows: int = _BATCH_BYTES * max(1, metadata.num_rows) // max(1, size)
-    return max(1, min(65_536, rows))
+    if row_bytes is None:
+        size = sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
+        return int(max(1, min(1024, _BATCH_BYTES * metadata.num_rows // max(1, size))))
+    return max(1, min(65_536, _BATCH_BYTES // max(1, row_bytes)))
 
 
 def _path_of(field: str, schema: Any) -> list[str]:

@@ -10,6 +10,7 @@ import errno
 import os
 import tempfile
 import threading
+import weakref
 from typing import IO, Any
 
 import numpy as np
@@ -43,18 +44,19 @@ class Spool:
         """How many bytes are held in memory."""
         return len(self._memory)
 
-    def append(self, values: NDArray[Any] | bytes) -> None:
-        """Append the bytes of an array (C order) or of a bytes object.
+    def append(self, values: NDArray[Any]) -> None:
+        """Append the bytes of an array, in C order.
 
         Raises
         ------
         DataError
             The disk is full, or no file can be made.
         """
-        view = values if isinstance(values, bytes) else _bytes_of(np.ascontiguousarray(values))
+        view = _bytes_of(np.ascontiguousarray(values))
         try:
             if self._file is None and self.size + len(view) > self._limit:
                 self._file = _nameless_file()
+                weakref.finalize(self, self._file.close)
                 self._file.write(self._memory)
                 self._memory = bytearray()
             if self._file is None:
