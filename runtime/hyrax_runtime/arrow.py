@@ -47,7 +47,7 @@ class ParquetRows:
             for batch in self._file.iter_batches(size, columns=sorted(set(self._columns.values()))):
                 yield nest({place: self._rows_of(batch, name) for place, name in self._columns.items()})
         except (pa.ArrowException, OSError) as error:
-            raise DataFileError(f"{self._path}: reading stopped ({_first_line(error)}); the file is damaged") from error
+            raise DataFileError(f"{self._path}: reading stopped: {_explained(error)}") from error
 
     def _rows_of(self, batch: pa.RecordBatch, name: str) -> NDArray[Any] | list[Any]:
         try:
@@ -233,6 +233,14 @@ def _as_arrow(values: NDArray[Any], kind: pa.DataType) -> pa.Array:
             offsets = pa.array(np.arange(count + 1, dtype=np.int32) * np.int32(width))
             column = pa.ListArray.from_arrays(offsets, column)
     return column.cast(kind) if column.type != kind else column
+
+
+def _explained(error: BaseException) -> str:
+    said = _first_line(error)
+    if said.startswith("Expected all lists to be of size"):
+        # https://github.com/apache/arrow/issues/35692
+        return "a null among lists of fixed size, which pyarrow cannot read; give that row NaNs, or use plain lists"
+    return f"{said}; the file seems damaged, write it again"
 
 
 def _first_line(error: BaseException) -> str:

@@ -95,7 +95,7 @@ class NpzRows:
     def __init__(self, path: Path, contract: InputContract, ids: str | None) -> None:
         self._arrays: dict[str, NDArray[Any]] = {}
         try:
-            with np.load(path, allow_pickle=False) as held:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as held:
                 for place, name in choose_columns(path, held.files, contract, ids).items():
                     self._arrays[place] = _read_array(held, path, name)
         except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
@@ -121,6 +121,7 @@ def choose_columns(path: Path, names: Sequence[str], contract: InputContract, id
         Fields that `to_tensor` reads are missing, or the column of ids that was asked for.
     """
     short = [field.field for field in contract.read]
+    taken = [field.path for field in contract.read]
     chosen: dict[str, str] = {}
     problems: list[Problem] = []
     for field in contract.read:
@@ -129,7 +130,7 @@ def choose_columns(path: Path, names: Sequence[str], contract: InputContract, id
             ways = [ids]
         found = next((name for name in ways if name in names), None)
         if found is None:
-            problems.append(Problem(field.path, _missing_column(ways, names)))
+            problems.append(Problem(field.path, _missing_column(ways, names, taken)))
         else:
             chosen[field.path] = found
     if ids is not None and ids not in names:
@@ -226,8 +227,9 @@ def _read_array(held: Any, path: Path, name: str) -> NDArray[Any]:
     return array
 
 
-def _missing_column(ways: Sequence[str], names: Sequence[str]) -> str:
-    near = [match for way in ways for match in difflib.get_close_matches(way, names, n=1)]
+def _missing_column(ways: Sequence[str], names: Sequence[str], taken: Iterable[str] = ()) -> str:
+    free = [name for name in names if name not in set(taken)]
+    near = [match for way in reversed(ways) for match in difflib.get_close_matches(way, free, n=1)]
     hint = f"did you mean {near[0]!r}?" if near else f"the file has {', '.join(names) or 'no columns'}"
     return f"no column {' or '.join(map(repr, ways))}; {hint}"
 

@@ -1,0 +1,207 @@
+"""Batches in a row: order kept, little held, errors in their place; threads, processes and the watch beside it."""
+
+from __future__ import annotations
+
+import pickle
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import hyrax_runtime as hr
+import numpy as np
+import pytest
+from hyrax_runtime.errors import BatchError, FieldsError, OtherBundleError, ReplayError
+from hyrax_runtime.streaming import Step, run_overlapped
+
+Pin = Callable[[Path], str]
+
+
+@pytest.fixture(scope="module")
+def predictor(sources_bundle: Path, pin: Pin) -> hr.Predictor:
+    return hr.load(sources_bundle, trust=pin(sources_bundle), threads=1)
+
+
+def batches(forging: SimpleNamespace, sizes: list[int]) -> list[dict[str, Any]]:
+    return [forging.sources(size, seed=number) for number, size in enumerate(sizes)]
+
+
+@pytest.mark.parametrize("max_batch", [None, 3])
+@pytest.mark.parametrize("on_error", ["raise", "mask"])
+def test_a_stream_gives_what_one_call_after_another_gives(
+    predictor: hr.Predictor, forging: SimpleNamespace, max_batch: int | None, on_error: Any
+) -> None:
+    given = batches(forging, [4, 1, 0, 9, 2])
+    streamed = list(predictor.stream(iter(given), max_batch=max_batch, on_error=on_error))
+    assert [len(outputs["scores"]) for outputs in streamed] == [4, 1, 0, 9, 2]
+    for batch, outputs in zip(given, streamed, strict=True):
+        wanted = predictor.predict(batch)
+        np.testing.assert_allclose(outputs["scores"], wanted["scores"], rtol=1e-6, atol=1e-6)
+        assert outputs.object_id == wanted.object_id
+
+
+def test_a_stream_of_nothing_is_nothing(predictor: hr.Predictor) -> None:
+    assert list(predictor.stream([])) == []
+
+
+def test_masked_rows_stay_in_their_batch(predictor: hr.Predictor, forging: SimpleNamespace) -> None:
+    given = batches(forging, [4, 5, 3])
+    given[1]["data"]["survey"][2] = "unknown"
+    given[2]["data"]["flux"][0] = np.zeros(7, "f4")
+    streamed = list(predictor.stream(given, on_error="mask"))
+    assert [list(outputs.errors) for outputs in streamed] == [[], [2], [0]]
+    assert np.isnan(streamed[1]["scores"][2]).all() and np.isfinite(streamed[1]["scores"][[0, 1, 3, 4]]).all()
+
+
+@pytest.mark.parametrize(("spoil", "kind"), [("survey", ReplayError), ("flux", FieldsError)])
+def test_an_error_carries_its_batch_and_comes_after_what_was_before_it(
+    predictor: hr.Predictor, forging: SimpleNamespace, spoil: str, kind: type[hr.HyraxError]
+) -> None:
+    given = batches(forging, [3, 3, 3, 3])
+    given[2]["data"][spoil][1] = "unknown" if spoil == "survey" else np.zeros(9, "f4")
+    taken = []
+    with pytest.raises(kind) as caught:
+        taken.extend(predictor.stream(given))
+    assert [len(outputs["best"]) for outputs in taken] == [3, 3]
+    assert caught.value.batch == 2 and str(caught.value).startswith("batch 2: ")
+
+
+def test_an_error_of_the_source_comes_after_what_was_before_it(
+    predictor: hr.Predictor, forging: SimpleNamespace
+) -> None:
+    def source() -> Iterator[dict[str, Any]]:
+        yield forging.sources(2)
+        raise OSError("the disk went away")
+
+    stream = predictor.stream(source())
+    assert len(next(stream)["scores"]) == 2
+    with pytest.raises(OSError, match="went away"):
+        next(stream)
+
+
+def test_little_is_read_ahead(predictor: hr.Predictor, forging: SimpleNamespace) -> None:
+    read = 0
+
+    def source() -> Iterator[dict[str, Any]]:
+        nonlocal read
+        for _ in range(20):
+            read += 1
+            yield forging.sources(2)
+
+    for done, _ in enumerate(predictor.stream(source()), start=1):
+        assert read <= done + 2
+
+
+def test_the_next_to_tensor_runs_while_the_graph_runs() -> None:
+    """The run of batch 0 ends only when batch 1 was fed: without overlap this would wait for ever."""
+    fed = threading.Event()
+    done = []
+
+    def steps(batch: int, number: int) -> Iterator[Step[int]]:
+        if number == 1:
+            fed.set()
+
+        def run() -> None:
+            assert fed.wait(30)
+            done.append(number)
+
+        yield Step(number, run, lambda: batch * 10)
+
+    assert list(run_overlapped([1, 2, 3], steps)) == [10, 20, 30]
+    assert done == [0, 1, 2]
+
+
+def test_a_stream_that_is_left_early_leaves_no_thread(predictor: hr.Predictor, forging: SimpleNamespace) -> None:
+    before = threading.active_count()
+    stream = predictor.stream(forging.sources(2) for _ in range(100))
+    next(stream)
+    stream.close()  # type: ignore[attr-defined]
+    assert threading.active_count() == before
+
+
+def test_joint_batches_are_streamed_whole(joint_bundle: Path, pin: Pin, forging: SimpleNamespace) -> None:
+    predictor = hr.load(joint_bundle, trust=pin(joint_bundle))
+    assert [len(outputs["best"]) for outputs in predictor.stream(batches(forging, [2, 6]))] == [2, 6]
+    with pytest.raises(BatchError, match="batch 1: 6 rows exceed"):
+        list(predictor.stream(batches(forging, [2, 6]), max_batch=5))
+
+
+def test_threads_share_a_predictor(predictor: hr.Predictor, forging: SimpleNamespace) -> None:
+    given = batches(forging, [5] * 40)
+    wanted = [predictor.predict(batch)["scores"] for batch in given]
+    with ThreadPoolExecutor(8) as pool:
+        got = list(pool.map(lambda batch: predictor.predict(batch)["scores"], given))
+    assert all(np.array_equal(one, other) for one, other in zip(got, wanted, strict=True))
+
+
+def test_a_pickled_predictor_opens_the_same_bundle_elsewhere(predictor: hr.Predictor, forging: SimpleNamespace) -> None:
+    again = pickle.loads(pickle.dumps(predictor))
+    assert again.id == predictor.id and again.settings == predictor.settings
+    batch = forging.sources(3)
+    assert np.array_equal(again.predict(batch)["scores"], predictor.predict(batch)["scores"])
+
+
+def test_a_pickled_predictor_refuses_another_file(
+    tmp_path: Path, sources_bundle: Path, joint_bundle: Path, pin: Pin
+) -> None:
+    path = tmp_path / "model.hyrax"
+    shutil.copy(sources_bundle, path)
+    pickled = pickle.dumps(hr.load(path, trust=pin(path)))
+    shutil.copy(joint_bundle, tmp_path / "new.hyrax")
+    (tmp_path / "new.hyrax").replace(path)
+    with pytest.raises(OtherBundleError, match="the predictor was made from sha256:"):
+        pickle.loads(pickled)
+
+
+def test_replacing_the_file_under_a_running_predictor_changes_nothing(
+    tmp_path: Path, sources_bundle: Path, joint_bundle: Path, pin: Pin, forging: SimpleNamespace
+) -> None:
+    path = tmp_path / "model.hyrax"
+    shutil.copy(sources_bundle, path)
+    predictor = hr.load(path, trust=pin(path), memory="shared")
+    wanted = predictor.predict(forging.sources(4))["scores"]
+    shutil.copy(joint_bundle, tmp_path / "new.hyrax")
+    (tmp_path / "new.hyrax").replace(path)
+    assert np.array_equal(predictor.predict(forging.sources(4))["scores"], wanted)
+    assert predictor.selftest().passed
+
+
+def test_the_watch_reports_what_drifts_from_the_recorded_range(
+    predictor: hr.Predictor, forging: SimpleNamespace
+) -> None:
+    strange = forging.sources(10)
+    strange["data"]["mag"] = [np.float32(30)] * 5 + [np.float32(20)] * 5
+    strange["data"]["flux"][0] = np.array([np.nan, 1, 2], "f4")
+    with predictor.watch() as watch:
+        predictor.predict(strange)
+        list(predictor.stream([forging.sources(10)]))
+    predictor.predict(strange)
+    drifts = {drift.path: drift for drift in watch.report()}
+    assert watch.rows == 20
+    assert watch.report()[0].path == "data/mag"
+    assert drifts["data/mag"].outside == 0.25 and drifts["data/mag"].seen_greatest == 30
+    assert drifts["data/flux"].seen_nan_share == pytest.approx(1 / 60)
+    assert "where training saw 15..25; 25.00% of 20 values outside" in str(drifts["data/mag"])
+    assert drifts["data/curve"].outside == 0.0  # no range was recorded
+
+
+def test_importing_the_package_brings_nothing_with_it() -> None:
+    program = (
+        "import sys; before = set(sys.modules); import hyrax_runtime; new = set(sys.modules) - before\n"
+        "heavy = {'numpy', 'onnxruntime', 'msgpack', 'pyarrow', 'importlib.metadata', 'argparse'}\n"
+        "assert not heavy & new, heavy & new\n"
+        "from hyrax_runtime import contract_check, files, manifest, errors\n"
+        "assert not {'onnxruntime', 'pyarrow', 'importlib.metadata'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-I", "-c", program], check=True)
+
+
+def test_every_public_name_is_there() -> None:
+    assert all(getattr(hr, name) is not None for name in hr.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'Predicter'"):
+        hr.Predicter  # type: ignore[attr-defined]
