@@ -171,7 +171,7 @@ class Bundle:
                 if any(self._file.read_at(self._places[WEIGHTS].data_at + offset, length)):
                     raise HeaderError(f"{self.path}: the padding in {WEIGHTS} is not zero; {_FETCH}")
             self._file.require_unchanged()
-            if stamp:
+            if stamp and self._file.identity() == identity:
                 write_stamp(identity, self.id)
         self._weights_verified = True
 

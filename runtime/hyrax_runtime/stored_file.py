@@ -54,11 +54,6 @@ class StoredFile:
             os.close(self._fd)
             self._fd = -1
 
-    @property
-    def is_open(self) -> bool:
-        """Whether the file can still be read."""
-        return self._fd >= 0
-
     def read_at(self, offset: int, size: int) -> bytes:
         """Exactly `size` bytes from `offset`.
 
@@ -69,8 +64,7 @@ class StoredFile:
         UnreadableError
             The disk or network refuses, or the bundle was closed.
         """
-        if not self.is_open:
-            raise UnreadableError(f"{self.path}: the bundle was closed; open it again")
+        self._require_open()
         pieces: list[bytes] = []
         left = size
         while left:
@@ -107,8 +101,7 @@ class StoredFile:
 
     def map_at(self, offset: int, size: int) -> memoryview:
         """`size` bytes from `offset` as read-only shared memory; the map lives as long as a view of it does."""
-        if not self.is_open:
-            raise UnreadableError(f"{self.path}: the bundle was closed; open it again")
+        self._require_open()
         before = offset % mmap.ALLOCATIONGRANULARITY
         try:
             mapped = mmap.mmap(self._fd, before + size, access=mmap.ACCESS_READ, offset=offset - before)
@@ -120,15 +113,24 @@ class StoredFile:
 
     def identity(self) -> tuple[int, int, int, int, int]:
         """Device, inode, size, and when content and inode were last changed: another file, another tuple."""
-        return _identity(self._opened)
+        found = self._stat()
+        return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
     def require_unchanged(self) -> None:
-        """Raise ChangedError if the file was written to since it was opened."""
-        if not self.is_open or _identity(os.fstat(self._fd)) != self.identity():
+        """Raise ChangedError if the file was written to since it was opened.
+
+        The inode's own time is not looked at: renaming another file over this one changes it, and is safe.
+        """
+        found = self._stat()
+        if (found.st_size, found.st_mtime_ns) != (self.size, self._opened.st_mtime_ns):
             raise ChangedError(
                 f"{self.path}: was written to while it was being read; replace bundles with a rename, never in place"
             )
 
+    def _stat(self) -> os.stat_result:
+        self._require_open()
+        return os.fstat(self._fd)
 
-def _identity(found: os.stat_result) -> tuple[int, int, int, int, int]:
-    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    def _require_open(self) -> None:
+        if self._fd < 0:
+            raise UnreadableError(f"{self.path}: the bundle was closed; open it again")
