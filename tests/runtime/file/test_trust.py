@@ -289,8 +289,8 @@ def test_the_command_lists_and_takes_back(bundle_file: Path, capsys: pytest.Capt
     ],
     ids=" ".join,
 )
-def test_the_command_refuses_what_makes_no_sense_together(arguments: str) -> None:
-    assert main(["trust", *arguments.split()]) == 2
+def test_the_command_refuses_what_makes_no_sense_together(arguments: list[str]) -> None:
+    assert main(["trust", *arguments]) == 2
 
 
 def test_text_that_would_steer_a_terminal_is_shown_as_escapes(
