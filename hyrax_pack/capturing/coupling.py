@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pickle
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -56,7 +56,7 @@ def plan_batches(row_indices: Sequence[int], make_batch: Callable[[Sequence[int]
     """Draw up the batches; rows are repeated where fewer than 64 are given, and sizes dropped where rows are huge."""
     distinct = list(dict.fromkeys(row_indices))[: BATCH_SIZES[-1]]
     first = make_batch(distinct[:1])
-    affordable = _MEMORY_BYTES // max(1, 4 * len(pickle.dumps(first)))
+    affordable = _MEMORY_BYTES // max(1, 4 * _size_bytes(first))
     sizes = [size for size in BATCH_SIZES if size <= max(3, affordable)]
     notes = [] if sizes[-1] == BATCH_SIZES[-1] else [f"rows are large: batches of up to {sizes[-1]} were tried"]
     distinct = distinct[: sizes[-1]]
@@ -69,6 +69,15 @@ def plan_batches(row_indices: Sequence[int], make_batch: Callable[[Sequence[int]
     batches += [Batch((place,), make_batch([index])) for place, index in enumerate(distinct) if place]
     batches += [Batch(tuple(rows), make_batch([distinct[place] for place in rows])) for rows in wanted]
     return Plan(tuple(batches), tuple(notes))
+
+
+def _size_bytes(values: Any) -> int:
+    """About how much memory a data_dict takes."""
+    if isinstance(values, dict):
+        return sum(map(_size_bytes, values.values()))
+    if isinstance(values, list | tuple):
+        return sum(map(_size_bytes, values))
+    return int(getattr(values, "nbytes", 0)) or sys.getsizeof(values)
 
 
 def measure_coupling(plan: Plan, results: Sequence[Sequence[Slot]]) -> Coupling:
@@ -93,11 +102,10 @@ def measure_coupling(plan: Plan, results: Sequence[Sequence[Slot]]) -> Coupling:
             for place, one in enumerate(mine):
                 lonely = _only_row(alone[row], place)
                 difference, reason = _compare(lonely, one, _another_size(scales, place, one))
-                greatest = max(greatest, difference)
                 beside, other_reason = _compare(same_size[place], one, _same_size(scales, place, one))
+                greatest = max(greatest, difference, beside)
                 if found := reason or other_reason:
-                    worst = max(difference, beside)
-                    reasons.setdefault(place, f"slot {place}, batch of {size}: {found} ({worst:.3g})")
+                    reasons.setdefault(place, f"slot {place}, batch of {size}: {found}")
     notes = [f"rows touch one another: {reason}" for reason in reasons.values()]
     return Coupling(not reasons, greatest, tuple(notes))
 
@@ -114,14 +122,14 @@ def _compare(one: Slot, other: Slot, tolerance: Any) -> tuple[float, str | None]
     if one.shape != other.shape:
         return (
             np.inf,
-            f"a row's shape is {one.shape} in one batch and {other.shape} in another, as when padded together",
+            f"a row has shape {one.shape} in one batch and {other.shape} in another, as when padded together",
         )
     if one.dtype != other.dtype:
         return np.inf, f"the dtype is {one.dtype} in one batch and {other.dtype} in another"
     if one.tobytes() == other.tobytes():
         return 0.0, None
     difference = greatest_difference(one, other)
-    words = "a row's result changes with the rows beside it"
+    words = f"a row's result changes with the rows beside it, by {difference:.3g}"
     if one.dtype.kind != "f" or not np.isfinite(difference):
         return (difference, words) if difference else (0.0, None)
     with np.errstate(invalid="ignore"):  # inf - inf

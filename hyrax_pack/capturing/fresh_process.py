@@ -57,7 +57,7 @@ class Blocked(MetaPathFinder):
     def find_spec(self, name: str, path: Any = None, target: types.ModuleType | None = None) -> ModuleSpec | None:
         """Refuse the blocked modules and leave the others to Python."""
         if name.partition(".")[0] in BLOCKED:
-            raise ImportError(f"{name} is not there where the text runs", name=name)
+            raise ModuleNotFoundError(f"{name} is not there where the text runs", name=name)
         return None
 
 

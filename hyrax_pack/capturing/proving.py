@@ -177,7 +177,7 @@ def _run_live(captured: Captured, live: Callable[[Any], Any], plan: Plan) -> lis
     for batch in plan.batches:
         rows = len(batch.rows)
         try:
-            with user_code(f"the live function, on {rows} rows", _LiveError), warnings.catch_warnings():
+            with user_code(f"the live function, on {_rows(rows)}", _LiveError), warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # the fresh process collects them
                 given = copy_input(batch.data_dict)
                 returned = as_slots(live(given), rows=rows)
@@ -199,7 +199,7 @@ def _problems(lives: list[Returned], answers: list[fresh_process.Answer], plan: 
     if files := {name for answer in answers for name in answer["files"]}:
         problems.append(Problem("", f"it leaves files behind: {', '.join(sorted(files))}; remove that"))
     if sizes := {rows for answer in answers for rows in answer["unsteady"]}:
-        what = f"two calls on the same {min(sizes)} rows differ; it keeps state, or is random: remove that"
+        what = f"two calls on the same {_rows(min(sizes))} differ; it keeps state, or is random: remove that"
         problems.append(Problem("", what))
         return problems
     if where := _first_difference(answers[0]["results"], answers[1]["results"], plan):
@@ -216,10 +216,10 @@ def _first_difference(wanted: list[Any], found: list[Any], plan: Plan) -> str | 
     for batch, (returns, slots), (other_returns, other_slots) in zip(plan.batches, wanted, found, strict=True):
         rows = len(batch.rows)
         if returns != other_returns or len(slots) != len(other_slots):
-            return f"{rows} rows: {returns} of {len(slots)} and {other_returns} of {len(other_slots)}"
+            return f"{_rows(rows)}: {returns} of {len(slots)} and {other_returns} of {len(other_slots)}"
         for place, (one, other) in enumerate(zip(slots, other_slots, strict=True)):
             if not fresh_process.is_same(one, other):
-                return f"{rows} rows, slot {place}: {_shown(one, other)}"
+                return f"{_rows(rows)}, slot {place}: {_shown(one, other)}"
     return None
 
 
@@ -262,13 +262,16 @@ def _failure(failure: dict[str, Any]) -> Problem:
     if failure["marks"]:
         what, line = failure["marks"][0]
         return Problem(_text_line(line), f"it {what}; remove that")
-    rows = "1 row" if failure["rows"] == 1 else f"{failure['rows']} rows"
-    what = f"on {rows}, {failure['kind']}: {failure['message']}{code}{_cure_for_key(failure['key'])}"
+    what = f"on {_rows(failure['rows'])}, {failure['kind']}: {failure['message']}{code}{_cure_for_key(failure['key'])}"
     return Problem(where, what)
 
 
 def _cure_for_key(key: Any) -> str:
     return f"; where rows may come without it, write `.get({key!r})`, which gives None" if key is not None else ""
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count} rows"
 
 
 def _text_line(line: int) -> str:
