@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -175,7 +175,7 @@ class Batches:
             The data set or `to_tensor` refused a batch.
         """
         order = order_of(self.rows, self._seed, epoch, shuffle=self._shuffle)
-        self._turns.left = self._turns_of(order, epoch, skip)
+        self._turns.left = _turns_of(order, self.batch_size, epoch, range(skip, len(self)), self._rank, self._size)
         for loaded in self._loader:
             if isinstance(loaded, HyraxError):
                 raise loaded
@@ -185,17 +185,27 @@ class Batches:
         """The first row as a batch of one: what a model's `__init__` is given."""
         return self._rows_of_group.load([0]).batch
 
-    def _turns_of(self, order: Indices, epoch: int, skip: int) -> Iterator[Turn]:
-        for number in range(skip, len(self)):
-            rows = order[number * self.batch_size : (number + 1) * self.batch_size]
-            yield Turn(self._part(rows), epoch, number * self._size + self._rank)
+    def close(self) -> None:
+        """End the workers now: left to the garbage collector they may be waited for, five seconds each."""
+        iterator = self._loader._iterator
+        if iterator is not None and hasattr(iterator, "_shutdown_workers"):
+            iterator._shutdown_workers()
 
-    def _part(self, rows: Indices) -> Indices:
-        """This process's part of a batch. One that would get nothing repeats a row, which then counts for nothing."""
-        if self._size == 1:
-            return rows
-        part = np.array_split(rows, self._size)[self._rank]
-        return part if len(part) else rows[:1]
+
+def _turns_of(
+    order: Indices, batch_size: int, epoch: int, numbers: Iterable[int], rank: int, size: int
+) -> Iterator[Turn]:
+    for number in numbers:
+        rows = order[number * batch_size : (number + 1) * batch_size]
+        yield Turn(_part(rows, rank, size), epoch, number * size + rank)
+
+
+def _part(rows: Indices, rank: int, size: int) -> Indices:
+    """One process's part of a batch. One that would get nothing repeats a row, which then counts for nothing."""
+    if size == 1:
+        return rows
+    part = np.array_split(rows, size)[rank]
+    return part if len(part) else rows[:1]
 
 
 def changes_input(function: Callable[[Any], Any], data_dict: dict[str, Any]) -> bool:

@@ -40,6 +40,12 @@ class Parts:
     test: Batches | None
     data_random: DataGenerators
 
+    def close(self) -> None:
+        """End the processes that read data."""
+        for batches in (self.train, self.validate, self.test):
+            if batches is not None:
+                batches.close()
+
 
 def prepare_parts(run: Run, world: World, device: torch.device, say: Callable[[str], None]) -> Parts:
     """Load the class, capture its to_tensor, open the data, build the model.

@@ -80,6 +80,7 @@ def _train(
         end = "KILLED"
         raise
     finally:
+        parts.close()
         if journal is not None:
             journal.close()
         tracking.finish(end, reporter.say)

@@ -72,9 +72,13 @@ def _train_as_first(run: Run, device: str | None, progress: bool | None, *, trac
     try:
         _train(run, device, progress, track=track)
         state = "finished"
-    except (KeyboardInterrupt, Interrupted):
+    except Interrupted:
         state = "interrupted"
         raise
+    except KeyboardInterrupt as error:
+        state = "interrupted"
+        goes_on = f"Go on with: hyrax-pack train --resume {run.path}"
+        raise Interrupted(f"Stopped at once; what was saved before stands. {goes_on}") from error
     finally:
         with suppress(StorageError):  # a full disk is reported by whatever filled it
             run.note({"state": state})

@@ -59,7 +59,7 @@ def test_a_stopped_run_finishes_its_step_saves_and_goes_on_exactly(
 
 
 def test_a_second_ctrl_c_stops_at_once(train: Train, tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Interrupted, match=r"Stopped at once; what was saved before stands\. Go on with: "):
         train(**failing("twice", 2))
     assert list_runs(tmp_path / "results")[0].state == "interrupted"
 

@@ -78,3 +78,32 @@ class Watched(Plain):
 
     def validate_post_epoch(self):
         self.note("validate_post_epoch")
+
+
+@hyrax_model
+class Rated(Plain):
+    """Shows its learning rate once an epoch."""
+
+    def log_epoch_metrics(self):
+        return {"rate": self.optimizer.param_groups[0]["lr"]}
+
+
+@hyrax_model
+class StepsItself(Rated):
+    """Steps its scheduler with every batch."""
+
+    def train_step(self, batch):
+        result = super().train_step(batch)
+        self.scheduler.step()
+        return result
+
+
+@hyrax_model
+class OwnFormat(Plain):
+    """Saves and loads its weights in its own way."""
+
+    def save(self, path):
+        torch.save({"format": "own", "parts": self.state_dict()}, path)
+
+    def load(self, path):
+        self.load_state_dict(torch.load(path, weights_only=True)["parts"])

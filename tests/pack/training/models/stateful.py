@@ -107,3 +107,10 @@ class Stateful(nn.Module):
         import numpy as np
 
         return np.stack(data_dict["data"]["image"]), np.asarray(data_dict["data"].get("label", []), dtype=np.int64)
+
+
+@hyrax_model
+class Learning(Stateful):
+    """The same without a validation of its own."""
+
+    validate_batch = None
