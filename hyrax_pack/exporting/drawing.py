@@ -10,15 +10,15 @@ import onnx_ir as ir
 import torch
 from hyrax_runtime.manifest import Graph, GraphInput, Output
 
-from hyrax_pack.errors import ParityError
+from hyrax_pack.errors import ExportError, ParityError
 from hyrax_pack.exporting.cleaning import clean, fix_interface
 from hyrax_pack.exporting.explaining import explain
 from hyrax_pack.exporting.inference import Inference
 from hyrax_pack.exporting.packed_sequences import takes_this_route, trace_packed
 from hyrax_pack.exporting.reference import Reference
 from hyrax_pack.exporting.slots import Layout, MakeSlots, Slots, make_rows
-from hyrax_pack.exporting.tracing import Traced, guards_in, trace
-from hyrax_pack.exporting.trials import PRIMES
+from hyrax_pack.exporting.tracing import LEAST_OPSET, OPSET, Traced, guards_in, trace
+from hyrax_pack.exporting.trials import PRIMES, traced_batch_size
 from hyrax_pack.exporting.watching import UserCode
 from hyrax_pack.exporting.weights import Weights, externalise
 
@@ -45,7 +45,6 @@ def draw_graph(
     outputs: tuple[Output, ...],
     make_slots: MakeSlots,
     sample: Sequence[int],
-    k: int,
     opset: int,
     scratch: Path | None = None,
 ) -> Drawn:
@@ -58,7 +57,9 @@ def draw_graph(
     ParityError
         The graph has lost inputs or outputs.
     """
-    slots = sample_of(make_slots, sample, k, layout)
+    if opset < LEAST_OPSET:
+        raise ExportError(f"opset {opset} is not written any more; set [onnx] opset_version to {OPSET}")
+    slots = sample_of(make_slots, sample, traced_batch_size(layout), layout)
     traced, route, notes = _traced(reference, layout, slots, [output.name for output in outputs], opset)
     model = traced.model
     _check_counts(model, layout, outputs)

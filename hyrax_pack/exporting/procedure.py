@@ -1,6 +1,8 @@
 """Export, step by step: what to_tensor gives, what the model answers, the graph, the gate.
 
-slots -> layout -> answers (float32, float64) -> noise -> independence -> pruning -> trace -> clean -> gate
+measuring: slots -> layout -> answers (float32, float64) -> noise -> independence -> pruning
+drawing:   sample -> trace -> clean -> weights
+parity:    the gate
 """
 
 from __future__ import annotations
@@ -9,34 +11,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
+from hyrax_runtime.errors import SessionError
 from hyrax_runtime.manifest import Output
 from hyrax_runtime.session import open_session
 from torch import nn
 
-from hyrax_pack.errors import CoupledRowsError, ExportError
-from hyrax_pack.exporting.drawing import draw_graph
-from hyrax_pack.exporting.independence import Batch, prove_independence
+from hyrax_pack.errors import ExportError, ParityError
+from hyrax_pack.exporting.carried_weights import check_carried_weights
+from hyrax_pack.exporting.drawing import Drawn, draw_graph
+from hyrax_pack.exporting.independence import Batch
+from hyrax_pack.exporting.measuring import Measured, measure_model
 from hyrax_pack.exporting.network import Network
-from hyrax_pack.exporting.noise import Answer, NoiseReport, answer_trials, answer_wide, measure_noise
+from hyrax_pack.exporting.noise import NoiseReport
 from hyrax_pack.exporting.parity import Gate, Record
-from hyrax_pack.exporting.pruning import prune
-from hyrax_pack.exporting.reference import Reference
-from hyrax_pack.exporting.repeating import check_repeatable
-from hyrax_pack.exporting.slots import Layout, MakeSlots, check_names, make_rows, observe_layout, take
-from hyrax_pack.exporting.tracing import LEAST_OPSET, OPSET, guards_in
-from hyrax_pack.exporting.trials import (
-    Pool,
-    Trial,
-    fill_pool,
-    plan_trials,
-    traced_batch_size,
-    trials_of_other_lengths,
-    with_planted,
-)
-
-ROWS_LOOKED_AT_ALONE = 8  # for dimensions that vary
-ROWS_FOR_PRUNING = 8
+from hyrax_pack.exporting.slots import MakeSlots
+from hyrax_pack.exporting.tracing import OPSET, guards_in
 
 Classes = Sequence[str] | Mapping[str, Sequence[str]]
 
@@ -92,84 +81,64 @@ def export_network(
     ParityError
         The graph does not compute what the model computes.
     """
-    _check_start(model, sample, opset)
-    pool = fill_pool(make_slots, held_out, sample)
-    layout = _look_at_slots(make_slots, pool, [*held_out, *sample], returns)
-    reference = Reference(model, hook, layout, output_names)
-    absent = check_repeatable(reference, pool.slots, pool.size)
-    k = traced_batch_size(layout)
-    answers = answer_trials(reference, _trials(make_slots, pool, layout, list(held_out) or list(sample), k))
-    check_names(layout, answers[0].narrow)
-    answers, noise, proof = _measure(reference, answers, batch)
-    layout, notes = prune(reference, take(pool.slots, range(min(ROWS_FOR_PRUNING, pool.size))))
-    drawn = draw_graph(reference, layout, _outputs(answers, noise, classes), make_slots, sample, k, opset, scratch)
-    gate = Gate(layout, noise, drawn.lines, lambda: guards_in(drawn.heard, reference.watch(pool.slots).files))
-    records = gate.check(open_session(drawn.graph, drawn.weights.data if drawn.weights.size else None), answers)
+    measured = measure_model(
+        model,
+        hook,
+        make_slots,
+        returns=returns,
+        sample=sample,
+        held_out=held_out,
+        batch=batch,
+        output_names=output_names,
+    )
+    outputs = describe_outputs(measured, classes)
+    drawn = draw_graph(measured.reference, measured.layout, outputs, make_slots, sample, opset, scratch)
+    records = hold_against(measured, drawn)
     return Network(
         graph=drawn.graph,
         weights=drawn.weights,
         description=drawn.description,
         outputs=drawn.outputs,
-        layout=layout,
+        layout=measured.layout,
         batch=batch,
-        parity=_report(answers, noise, records, drawn.route, fresh=bool(held_out)),
-        batch_proof=proof,
+        parity=_report(measured, records, drawn.route, fresh=bool(held_out)),
+        batch_proof=measured.batch_proof,
         route=drawn.route,
-        notes=(*notes, *drawn.notes, *_notes(absent, held_out, noise, records)),
-        reference=Reference(model, hook, layout, output_names),
+        notes=(*measured.notes, *drawn.notes, *_notes(held_out, measured.noise, records)),
+        reference=measured.reference,
     )
 
 
-def _check_start(model: nn.Module, sample: Sequence[int], opset: int) -> None:
-    if not sample:
-        raise ExportError("there is no row to trace the model with: the data set is empty")
-    if opset < LEAST_OPSET:
-        raise ExportError(f"opset {opset} is not written any more; set [onnx] opset_version to {OPSET}")
-    elsewhere = {str(tensor.device) for tensor in model.parameters() if tensor.device.type != "cpu"}
-    if elsewhere:
-        raise ExportError(f"the model is on {', '.join(sorted(elsewhere))}: move it to the CPU first, model.to('cpu')")
+def hold_against(measured: Measured, drawn: Drawn) -> dict[str, Record]:
+    """Run the gate: the weights, and the graph in the session that production uses, against the model.
 
-
-def _look_at_slots(
-    make_slots: MakeSlots, pool: Pool, rows: Sequence[int], returns: Literal["array", "tuple"]
-) -> Layout:
-    """Make batches of single rows beside the pool, and see which dimensions vary."""
-    alone = [rows[at] for at in np.linspace(0, len(rows) - 1, ROWS_LOOKED_AT_ALONE).astype(int)]
-    observed = [pool.slots, *(make_rows(make_slots, [row]) for row in dict.fromkeys(alone))]
-    return observe_layout(observed, returns)
-
-
-def _trials(make_slots: MakeSlots, pool: Pool, layout: Layout, rows: Sequence[int], k: int) -> list[Trial]:
-    planted = with_planted(pool)
-    return [
-        *plan_trials(pool, k),
-        *trials_of_other_lengths(make_slots, rows, layout, k),
-        *([planted] if planted is not None else []),
-    ]
-
-
-def _measure(
-    reference: Reference, answers: list[Answer], batch: Batch
-) -> tuple[list[Answer], NoiseReport, dict[str, Any]]:
-    """The answers with their float64 side, the noise over all rows tried, and the batch proof.
-
-    Independence is first judged by the noise of the pool alone, in two orders: the noise over all batches would be
-    swollen by the very coupling that is looked for, since one float64 answer then stands for a row in every batch.
+    Raises
+    ------
+    ParityError
+        They disagree, on any trial and output.
     """
-    answered, reason = answer_wide(reference, answers, joint=batch == "joint")
-    whole = [each for each in answered if each.trial.rows is not None and each.trial.size == answered[0].trial.size]
+    check_carried_weights(drawn.graph, drawn.weights, measured.reference.model)
+    pool = measured.answers[0].trial
+
+    def guards() -> Sequence[str]:
+        return guards_in(drawn.heard, measured.reference.watch(pool.slots).files)
+
     try:
-        prove_independence(reference, answered, measure_noise(reference, whole, reason), batch)
-    except CoupledRowsError:
-        if reason is not None:
-            raise
-        answered, reason = answer_wide(reference, answers, joint=True)
-    noise = measure_noise(reference, answered, reason)
-    return answered, noise, prove_independence(reference, answered, noise, batch)
+        session = open_session(drawn.graph, drawn.weights.data if drawn.weights.size else None)
+    except SessionError as error:
+        raise ParityError(f"the graph that torch made does not run: {error}") from error
+    return Gate(measured.layout, measured.noise, drawn.lines, guards).check(session, measured.answers)
 
 
-def _outputs(answers: Sequence[Answer], noise: NoiseReport, classes: Classes | None) -> tuple[Output, ...]:
-    """Describe the outputs; a dimension that varies between batches is called `<output>.<axis>`."""
+def describe_outputs(measured: Measured, classes: Classes | None = None) -> tuple[Output, ...]:
+    """Describe the outputs; a dimension that varies between batches is called `<output>.<axis>`.
+
+    Raises
+    ------
+    ExportError
+        `classes` fits no output, or not the one that it is given for.
+    """
+    answers, noise = measured.answers, measured.noise
     outputs = []
     for name, first in answers[0].narrow.items():
         shapes = [answer.narrow[name].shape for answer in answers]
@@ -177,15 +146,15 @@ def _outputs(answers: Sequence[Answer], noise: NoiseReport, classes: Classes | N
             size if all(shape[axis] == size for shape in shapes) else f"{name}.{axis}"
             for axis, size in enumerate(first.shape)
         ]
-        measured = noise.outputs[name]
+        found = noise.outputs[name]
         outputs.append(
             Output(
                 name=name,
                 dtype=first.dtype.name,
                 shape=("N", *dims[1:]),
-                tolerance=measured.tolerance,
-                noise_floor=measured.floor,
-                scale=measured.scale,
+                tolerance=found.tolerance,
+                noise_floor=found.floor,
+                scale=found.scale,
                 classes=_classes_of(name, first.shape, classes),
             )
         )
@@ -206,10 +175,9 @@ def _classes_of(name: str, shape: tuple[int, ...], classes: Classes | None) -> t
     return tuple(classes) if shape[1:] == (len(classes),) else None
 
 
-def _report(
-    answers: Sequence[Answer], noise: NoiseReport, records: dict[str, Record], route: str, *, fresh: bool
-) -> dict[str, Any]:
+def _report(measured: Measured, records: dict[str, Record], route: str, *, fresh: bool) -> dict[str, Any]:
     """What the manifest says of the gate: nothing in it depends on the clock or the machine's name."""
+    answers, noise = measured.answers, measured.noise
     return {
         "reference": noise.reference,
         "reason": noise.reason,
@@ -234,8 +202,8 @@ def _report(
     }
 
 
-def _notes(absent: Sequence[str], held_out: Sequence[int], noise: NoiseReport, records: dict[str, Record]) -> list[str]:
-    notes = [f"{name} is None at inference: it is no output of the bundle" for name in absent]
+def _notes(held_out: Sequence[int], noise: NoiseReport, records: dict[str, Record]) -> list[str]:
+    notes: list[str] = []
     if not held_out:
         notes.append("no rows were held out: the gate ran on the rows that the graph was traced with")
     if noise.reason is not None:

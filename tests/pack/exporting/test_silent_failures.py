@@ -45,7 +45,7 @@ def test_a_loop_over_the_rows_is_refused_with_its_line(export: Export) -> None:
     def loop(self: Any, x: torch.Tensor) -> torch.Tensor:
         return torch.stack([self.linear(x[row]) for row in range(x.shape[0])])
 
-    with pytest.raises(StaticShapeError, match=r"fixes the batch to the sample's size, 3 \(test_silent_failures.py:\d+"):
+    with pytest.raises(StaticShapeError, match=r"fixes the batch to the sample's size, 3 \(test_silent_fail"):
         export(loop)
 
 
@@ -71,7 +71,7 @@ def test_a_branch_that_the_trace_baked_in_is_found_by_the_gate(export: Export, r
             return self.linear(x) * 2
         return self.linear(x)
 
-    with pytest.raises(ParityError, match="While tracing, torch took for granted: .*test_silent_failures.py") as caught:
+    with pytest.raises(ParityError, match=r"While tracing, torch took for granted: .*test_silent_fail") as caught:
         export(branch, batch="joint")
     assert caught.value.output == "output_0"
     assert str(rows)[0] in str(caught.value.trial) or "64" in str(caught.value.trial)
@@ -123,7 +123,7 @@ def test_dropout_that_is_always_on_is_refused_with_its_line(export: Export) -> N
 
 
 def test_random_numbers_are_refused_with_operator_and_line(export: Export) -> None:
-    with pytest.raises(RandomnessError, match=r"aten.randn_like.default draws random numbers \(test_silent_failures.py"):
+    with pytest.raises(RandomnessError, match=r"aten.randn_like.default draws random numbers \(test_silent_fail"):
         export(lambda self, x: self.linear(x) + torch.randn_like(x))
 
 
@@ -141,7 +141,7 @@ def test_a_buffer_that_inference_changes_is_refused_by_name(export: Export) -> N
         self.norm.num_batches_tracked += 1
         return self.linear(x)
 
-    with pytest.raises(RandomnessError, match="inference changes norm.num_batches_tracked"):
+    with pytest.raises(RandomnessError, match=r"inference changes norm.num_batches_tracked"):
         export(count)
 
 
@@ -219,7 +219,7 @@ def test_an_answer_that_no_graph_can_give_is_refused(export: Export, answer: Any
 
 
 def test_rows_that_touch_one_another_are_refused(export: Export) -> None:
-    with pytest.raises(CoupledRowsError, match='Rows depend on one another.*batch = "joint"'):
+    with pytest.raises(CoupledRowsError, match=r'Rows depend on one another.*batch = "joint"'):
         export(lambda self, x: self.linear(x) - self.linear(x).mean(0))
 
 
