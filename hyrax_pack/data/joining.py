@@ -54,9 +54,8 @@ def unique_ids(source: Source, field: str | None) -> dict[Hashable, int]:
         if rows.setdefault(key, row) != row:
             repeated.append(key)
     if repeated:
-        raise DataError(
-            f"{source.place(field)}: {len(repeated)} rows repeat an id, such as {_some(repeated)}; ids must be unique"
-        )
+        some = _some(list(dict.fromkeys(repeated)))
+        raise DataError(f"{source.place(field)}: {len(repeated)} rows repeat an id, such as {some}; ids must be unique")
     return rows
 
 

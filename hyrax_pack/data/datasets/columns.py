@@ -236,8 +236,8 @@ def _dtype(kind: Any, where: str) -> np.dtype[Any]:
     ):
         return np.dtype(kind.to_pandas_dtype() if not pa.types.is_timestamp(kind) else f"datetime64[{kind.unit}]")
     raise DataError(
-        f"{where}: a column of {kind} cannot be a field; it has to hold numbers, text, bytes, or lists of numbers "
-        "(name the fields to read in `fields`)"
+        f"{where}: a column of {str(kind)[:60]} cannot be a field; it has to hold numbers, text, bytes or lists of "
+        "numbers (name the fields to read in `fields`)"
     )
 
 

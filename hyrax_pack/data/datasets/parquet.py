@@ -6,11 +6,14 @@ import logging
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hyrax_pack.errors import DataError
+
+if TYPE_CHECKING:
+    from hyrax_pack.data.datasets.nested import Leaf
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +28,8 @@ class ParquetDataset:
 
     A column's rows are laid out for random access when its first row is asked for: Parquet itself can only be read in
     blocks, and a shuffled epoch would decode a whole block for every row. Columns that nobody asks for are not read.
-    The columns of a struct are called `<struct>.<column>`. Without `object_id` a row's id is its number.
+    The columns of a struct, and those of a list of structs, are called `<struct>.<column>`. Without `object_id` a row's
+    id is its number.
 
     Parameters
     ----------
@@ -41,16 +45,18 @@ class ParquetDataset:
     def __init__(self, data_location: str | None) -> None:
         if data_location is None:
             raise DataError("ParquetDataset: data_location is not set; give a .parquet file, or a folder of them")
+        from hyrax_pack.data.datasets.nested import find_leaves
+
         self._paths = _find_files(Path(data_location))
         schema, self._counts = _read_footers(self._paths)
-        self._arrow_fields = dict(_leaves(schema))
+        self._leaves = {leaf.name: leaf for leaf in find_leaves(schema)}
         self._columns: dict[str, Any] = {}
         self._left = MEMORY_BYTES
-        self.units = _metadata(self._arrow_fields, b"unit")
-        self.descriptions = _metadata(self._arrow_fields, b"description")
-        for field in self._arrow_fields:
+        self.units = _metadata(self._leaves, b"unit")
+        self.descriptions = _metadata(self._leaves, b"description")
+        for field in self._leaves:
             setattr(self, f"get_{field}", partial(self._row, field))
-        if "object_id" not in self._arrow_fields:
+        if "object_id" not in self._leaves:
             self.get_object_id = np.int64
 
     def __len__(self) -> int:
@@ -73,10 +79,10 @@ class ParquetDataset:
         from hyrax_pack.data.datasets.columns import RowColumn, parse_column_type
 
         where = f"{self._paths[0].parent if len(self._paths) > 1 else self._paths[0]}: column {field}"
-        column = RowColumn(parse_column_type(self._arrow_fields[field], where), where, self._left)
+        column = RowColumn(parse_column_type(self._leaves[field].field, where), where, self._left)
         log.info("%s: laying out %d rows for reading in any order", where, len(self))
         for path in self._paths:
-            for array in _read_batches(path, field, column.column.row_bytes):
+            for array in _read_batches(path, self._leaves[field], column.column.row_bytes):
                 column.append(array)
         column.finish()
         self._left = max(0, self._left - column.memory_bytes)
@@ -114,19 +120,19 @@ def _read_footers(paths: list[Path]) -> tuple[Any, list[int]]:
     return first, counts
 
 
-def _read_batches(path: Path, field: str, row_bytes: int | None) -> Iterator[Any]:
+def _read_batches(path: Path, leaf: Leaf, row_bytes: int | None) -> Iterator[Any]:
     import pyarrow as pa
-    import pyarrow.compute as pc
     import pyarrow.parquet as pq
+
+    from hyrax_pack.data.datasets.nested import descend, storage_name
 
     try:
         with pq.ParquetFile(path, buffer_size=2**20, pre_buffer=False) as file:
-            parts = _path_of(field, file.schema_arrow)
-            for batch in file.iter_batches(_batch_rows(file, row_bytes), columns=[field], use_threads=False):
-                array = batch.column(0)
-                yield pc.struct_field(array, parts[1:]) if len(parts) > 1 else array
+            columns = [storage_name(leaf, file)]
+            for batch in file.iter_batches(_batch_rows(file, row_bytes), columns=columns, use_threads=False):
+                yield descend(batch.column(0), leaf.parts[1:])
     except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{path}: column {field} cannot be read: {_first_line(error)}") from error
+        raise DataError(f"{path}: column {leaf.name} cannot be read: {_first_line(error)}") from error
 
 
 def _batch_rows(file: Any, row_bytes: int | None) -> int:
@@ -138,23 +144,9 @@ def _batch_rows(file: Any, row_bytes: int | None) -> int:
     return max(1, min(65_536, _BATCH_BYTES // max(1, row_bytes)))
 
 
-def _path_of(field: str, schema: Any) -> list[str]:
-    return [field] if field in schema.names else field.split(".")
-
-
-def _leaves(fields: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Every column, those of structs by their dotted names."""
-    import pyarrow as pa
-
-    for field in fields:
-        if pa.types.is_struct(field.type):
-            yield from _leaves(field.type, f"{prefix}{field.name}.")
-        else:
-            yield f"{prefix}{field.name}", field
-
-
-def _metadata(fields: dict[str, Any], key: bytes) -> dict[str, str]:
-    return {name: field.metadata[key].decode() for name, field in fields.items() if key in (field.metadata or {})}
+def _metadata(leaves: dict[str, Leaf], key: bytes) -> dict[str, str]:
+    said = {name: leaf.field.metadata or {} for name, leaf in leaves.items()}
+    return {name: metadata[key].decode() for name, metadata in said.items() if key in metadata}
 
 
 def _first_difference(one: Any, other: Any) -> str:

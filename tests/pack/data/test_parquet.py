@@ -105,6 +105,37 @@ def test_columns_of_a_struct_have_dotted_names(tmp_path: Path) -> None:
     assert read(data, "candidate.fit.chi", 1) == 2
 
 
+@pytest.mark.parametrize("kind", [pa.list_, pa.large_list])
+def test_a_list_of_structs_is_a_list_for_each_member(tmp_path: Path, kind: Any) -> None:
+    curves = [
+        [{"mag": 18.5, "fit": {"chi": 1}}],
+        [],
+        [{"mag": 1.5, "fit": {"chi": 2}}, {"mag": 2.5, "fit": {"chi": 3}}],
+    ]
+    struct = pa.struct([("mag", pa.float32()), ("fit", pa.struct([("chi", pa.int64())]))])
+    columns = {"curve": pa.array(curves, kind(struct)), "id": [1, 2, 3]}
+    data = ParquetDataset(write(tmp_path / "rows.parquet", columns, row_group_size=2))
+    assert field_names(data) == ("curve.mag", "curve.fit.chi", "id", "object_id")
+    assert read(data, "curve.mag", 2).tolist() == [1.5, 2.5]
+    assert read(data, "curve.fit.chi", 0).tolist() == [1]
+    assert read(data, "curve.mag", 1).shape == (0,)
+
+
+def test_a_light_curve_that_is_null_is_named_with_its_row(tmp_path: Path) -> None:
+    curves = pa.array([[{"mag": 1.5}], None])
+    with pytest.raises(DataError, match=r"column curve\.mag, row 1: null; fill it"):
+        read(ParquetDataset(write(tmp_path / "rows.parquet", {"curve": curves})), "curve.mag", 0)
+
+
+def test_only_the_member_that_is_asked_for_is_read(tmp_path: Path) -> None:
+    from hyrax_pack.data.datasets.nested import find_leaves, storage_name
+
+    path = write(tmp_path / "rows.parquet", {"curve": [[{"mag": 1.5, "fid": 1}]], "candidate": [{"mag": 1.5}]})
+    with pq.ParquetFile(path) as file:
+        names = [storage_name(leaf, file) for leaf in find_leaves(file.schema_arrow)]
+    assert names == ["curve.list.element.mag", "curve.list.element.fid", "candidate.mag"]
+
+
 def test_rows_come_in_any_order_across_row_groups_and_files(tmp_path: Path) -> None:
     values = np.arange(100)
     folder = tmp_path / "parts"
@@ -184,7 +215,7 @@ def test_a_disk_without_room_is_named(tmp_path: Path, monkeypatch: pytest.Monkey
             "cannot be read: Expected all lists to be of size=2",
         ),
         (pa.array([[[1.0], [1.0, 2.0]]]), "row 0: nested lists of unequal length"),
-        (pa.array([[{"a": 1}]]), "a column of struct<a: int64> cannot be a field"),
+        (pa.array([[[{"a": 1}]]]), "a column of struct<a: int64> cannot be a field"),
         (pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int64())), "cannot be a field"),
     ],
 )
