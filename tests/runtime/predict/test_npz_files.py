@@ -6,7 +6,6 @@ import io
 import json
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,11 +17,13 @@ from hyrax_runtime.files import open_rows, write_outputs
 from hyrax_runtime.outputs import Outputs
 from hyrax_runtime.progress import Progress
 
+from tests.runtime.predict import forging
+
 Pin = Callable[[Path], str]
 
 
 @pytest.fixture
-def contract(forging: SimpleNamespace) -> InputContract:
+def contract() -> InputContract:
     field = forging.field
     fields = (field("survey/image", shape=(2, 2)), field("survey/mag"), field("sky/mag"), field("sky/dec", read=False))
     return InputContract(fields, "independent")
@@ -139,14 +140,14 @@ def test_an_output_needs_a_known_ending_and_a_folder(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def features_file(tmp_path: Path, forging: SimpleNamespace) -> Path:
+def features_file(tmp_path: Path) -> Path:
     values = np.stack(forging.features(50)["data"]["features"])
     np.savez(tmp_path / "rows.npz", features=values, object_id=np.arange(50) + 1000)
     return tmp_path / "rows.npz"
 
 
 def test_predict_writes_what_the_predictor_computes(
-    features_bundle: Path, features_file: Path, pin: Pin, forging: SimpleNamespace, capsys: Any
+    features_bundle: Path, features_file: Path, pin: Pin, capsys: Any
 ) -> None:
     out = features_file.with_name("out.npz")
     trust = pin(features_bundle)
@@ -224,9 +225,7 @@ def test_a_wrong_column_is_named_with_its_file_and_cure(
     assert ".astype('float32')" in said
 
 
-def test_joint_rows_are_one_batch_whatever_their_number(
-    joint_bundle: Path, tmp_path: Path, pin: Pin, forging: SimpleNamespace
-) -> None:
+def test_joint_rows_are_one_batch_whatever_their_number(joint_bundle: Path, tmp_path: Path, pin: Pin) -> None:
     from hyrax_runtime.commands.predict import batch_rows
 
     joint, independent = forging.sources_contract("joint"), forging.sources_contract()
@@ -247,9 +246,7 @@ def test_verify_prints_a_table_and_passes(features_bundle: Path, pin: Pin, capsy
     assert json.loads(capsys.readouterr().out)["passed"] is True
 
 
-def test_verify_of_a_drifting_bundle_fails_and_names_the_stage(
-    tmp_path: Path, pin: Pin, forging: SimpleNamespace, capsys: Any
-) -> None:
+def test_verify_of_a_drifting_bundle_fails_and_names_the_stage(tmp_path: Path, pin: Pin, capsys: Any) -> None:
     def drift(parts: dict[str, Any]) -> None:
         parts["outputs"]["best"] = (parts["outputs"]["best"] + 1) % 3
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,8 @@ from hyrax_runtime.errors import DataFileError, FieldsError
 from hyrax_runtime.files import open_rows, write_outputs
 from hyrax_runtime.manifest import Output
 from hyrax_runtime.outputs import Outputs
+
+from tests.runtime.predict import forging
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -218,7 +219,7 @@ def test_a_failure_on_the_way_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_predict_from_parquet_to_parquet_masks_what_is_wrong(
-    sources_bundle: Path, tmp_path: Path, pin: Callable[[Path], str], forging: SimpleNamespace
+    sources_bundle: Path, tmp_path: Path, pin: Callable[[Path], str]
 ) -> None:
     rows = forging.sources(20)
     data = rows["data"]

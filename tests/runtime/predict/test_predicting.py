@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import hyrax_runtime as hr
 import numpy as np
 import pytest
 from hyrax_runtime.errors import BatchError, FieldsError, ReplayError, UsageError
+
+from tests.runtime.predict import forging
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +20,7 @@ def predictor(sources_bundle: Path, pin: Callable[[Path], str]) -> hr.Predictor:
 
 
 @pytest.fixture(scope="module")
-def sources(forging: SimpleNamespace) -> Callable[..., dict[str, Any]]:
+def sources() -> Callable[..., dict[str, Any]]:
     return forging.sources
 
 
@@ -46,9 +47,7 @@ def test_a_batch_of_any_size_keeps_its_rows(predictor: hr.Predictor, sources: An
     np.testing.assert_allclose(outputs["scores"], whole["scores"][:rows], rtol=1e-6, atol=1e-6)
 
 
-def test_no_rows_give_outputs_of_the_right_dtype_without_running_to_tensor(
-    tmp_path: Path, forging: SimpleNamespace, pin: Any
-) -> None:
+def test_no_rows_give_outputs_of_the_right_dtype_without_running_to_tensor(tmp_path: Path, pin: Any) -> None:
     text = forging.FEATURES_TEXT.replace("return", "data_dict['data']['features'][0]\n    return")
     from hyrax_runtime.contract import InputContract
 

@@ -6,7 +6,6 @@ import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import hyrax_runtime as hr
@@ -16,11 +15,13 @@ from hyrax_runtime.errors import DriftError
 from hyrax_runtime.predictor import Settings, open_predictor
 from hyrax_runtime.session import VERSION
 
+from tests.runtime.predict import forging
+
 Pin = Callable[[Path], str]
 
 
 @pytest.fixture
-def forged(tmp_path: Path, forging: SimpleNamespace, pin: Pin) -> Callable[..., hr.Predictor]:
+def forged(tmp_path: Path, pin: Pin) -> Callable[..., hr.Predictor]:
     """A predictor of the survey bundle whose golden vectors were meddled with before it was sealed."""
 
     def make(**settings: Any) -> hr.Predictor:
@@ -108,7 +109,7 @@ def test_a_to_tensor_of_another_dtype_drifts(forged: Callable[..., hr.Predictor]
 
 @pytest.mark.parametrize("packages", [{"numpy": "1.0.0"}, {"onnxruntime": "1.1"}], ids=["numpy", "onnxruntime"])
 def test_other_versions_run_the_self_test_once_at_load_with_a_notice(
-    tmp_path: Path, forging: SimpleNamespace, pin: Pin, caplog: pytest.LogCaptureFixture, packages: dict[str, str]
+    tmp_path: Path, pin: Pin, caplog: pytest.LogCaptureFixture, packages: dict[str, str]
 ) -> None:
     arguments = (forging.sources_contract(), forging.SOURCES_TEXT, forging.dense(6), forging.sources(8))
     sound = forging.forge(tmp_path / "sound.hyrax", *arguments, packages=packages)

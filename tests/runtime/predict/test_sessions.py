@@ -9,7 +9,6 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,11 +17,13 @@ from hyrax_runtime.devices import Device, absent_provider, parse_device, provide
 from hyrax_runtime.errors import ProviderError, RunError, SessionError, UsageError
 from hyrax_runtime.session import open_session, parse_memory
 
+from tests.runtime.predict import forging
+
 CUDA = "CUDAExecutionProvider"
 
 
 @pytest.fixture
-def network(forging: SimpleNamespace) -> Any:
+def network() -> Any:
     return forging.dense(10)
 
 
@@ -31,7 +32,7 @@ def feeds(rows: int = 4) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("memory", ["shared", "fast"])
-def test_both_memory_modes_compute_the_same(network: Any, forging: SimpleNamespace, memory: str) -> None:
+def test_both_memory_modes_compute_the_same(network: Any, memory: str) -> None:
     session = open_session(network.graph, memoryview(network.weights), memory=memory, threads=1)
     inside = open_session(forging.dense(10, in_file=False).graph, None, threads=1)
     np.testing.assert_allclose(session.run(feeds())["scores"], inside.run(feeds())["scores"], rtol=1e-6, atol=1e-6)
@@ -212,9 +213,7 @@ print(private_dirty_mib() - before)
 
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="reads Linux's account of memory")
 @pytest.mark.parametrize(("memory", "least", "most"), [("shared", 0, 24), ("fast", 60, 400)])
-def test_shared_weights_cost_no_memory_of_ones_own(
-    tmp_path: Path, forging: SimpleNamespace, memory: str, least: float, most: float
-) -> None:
+def test_shared_weights_cost_no_memory_of_ones_own(tmp_path: Path, memory: str, least: float, most: float) -> None:
     """Unknown configuration keys are accepted in silence, so only the memory itself says that they work."""
     network = forging.dense(8192, 2048)  # 64 MiB
     (tmp_path / "graph").write_bytes(network.graph)

@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import hyrax_runtime as hr
@@ -18,6 +17,8 @@ import numpy as np
 import pytest
 from hyrax_runtime.errors import BatchError, FieldsError, OtherBundleError, ReplayError
 from hyrax_runtime.streaming import Step, run_overlapped
+
+from tests.runtime.predict import forging
 
 Pin = Callable[[Path], str]
 
@@ -27,16 +28,16 @@ def predictor(sources_bundle: Path, pin: Pin) -> hr.Predictor:
     return hr.load(sources_bundle, trust=pin(sources_bundle), threads=1)
 
 
-def batches(forging: SimpleNamespace, sizes: list[int]) -> list[dict[str, Any]]:
+def batches(sizes: list[int]) -> list[dict[str, Any]]:
     return [forging.sources(size, seed=number) for number, size in enumerate(sizes)]
 
 
 @pytest.mark.parametrize("max_batch", [None, 3])
 @pytest.mark.parametrize("on_error", ["raise", "mask"])
 def test_a_stream_gives_what_one_call_after_another_gives(
-    predictor: hr.Predictor, forging: SimpleNamespace, max_batch: int | None, on_error: Any
+    predictor: hr.Predictor, max_batch: int | None, on_error: Any
 ) -> None:
-    given = batches(forging, [4, 1, 0, 9, 2])
+    given = batches([4, 1, 0, 9, 2])
     streamed = list(predictor.stream(iter(given), max_batch=max_batch, on_error=on_error))
     assert [len(outputs["scores"]) for outputs in streamed] == [4, 1, 0, 9, 2]
     for batch, outputs in zip(given, streamed, strict=True):
@@ -49,8 +50,8 @@ def test_a_stream_of_nothing_is_nothing(predictor: hr.Predictor) -> None:
     assert list(predictor.stream([])) == []
 
 
-def test_masked_rows_stay_in_their_batch(predictor: hr.Predictor, forging: SimpleNamespace) -> None:
-    given = batches(forging, [4, 5, 3])
+def test_masked_rows_stay_in_their_batch(predictor: hr.Predictor) -> None:
+    given = batches([4, 5, 3])
     given[1]["data"]["survey"][2] = "unknown"
     given[2]["data"]["flux"][0] = np.zeros(7, "f4")
     streamed = list(predictor.stream(given, on_error="mask"))
@@ -60,9 +61,9 @@ def test_masked_rows_stay_in_their_batch(predictor: hr.Predictor, forging: Simpl
 
 @pytest.mark.parametrize(("spoil", "kind"), [("survey", ReplayError), ("flux", FieldsError)])
 def test_an_error_carries_its_batch_and_comes_after_what_was_before_it(
-    predictor: hr.Predictor, forging: SimpleNamespace, spoil: str, kind: type[hr.HyraxError]
+    predictor: hr.Predictor, spoil: str, kind: type[hr.HyraxError]
 ) -> None:
-    given = batches(forging, [3, 3, 3, 3])
+    given = batches([3, 3, 3, 3])
     given[2]["data"][spoil][1] = "unknown" if spoil == "survey" else np.zeros(9, "f4")
     taken = []
     with pytest.raises(kind) as caught:
@@ -71,9 +72,7 @@ def test_an_error_carries_its_batch_and_comes_after_what_was_before_it(
     assert caught.value.batch == 2 and str(caught.value).startswith("batch 2: ")
 
 
-def test_an_error_of_the_source_comes_after_what_was_before_it(
-    predictor: hr.Predictor, forging: SimpleNamespace
-) -> None:
+def test_an_error_of_the_source_comes_after_what_was_before_it(predictor: hr.Predictor) -> None:
     def source() -> Iterator[dict[str, Any]]:
         yield forging.sources(2)
         raise OSError("the disk went away")
@@ -84,7 +83,7 @@ def test_an_error_of_the_source_comes_after_what_was_before_it(
         next(stream)
 
 
-def test_little_is_read_ahead(predictor: hr.Predictor, forging: SimpleNamespace) -> None:
+def test_little_is_read_ahead(predictor: hr.Predictor) -> None:
     read = 0
 
     def source() -> Iterator[dict[str, Any]]:
@@ -116,7 +115,7 @@ def test_the_next_to_tensor_runs_while_the_graph_runs() -> None:
     assert done == [0, 1, 2]
 
 
-def test_a_stream_that_is_left_early_leaves_no_thread(predictor: hr.Predictor, forging: SimpleNamespace) -> None:
+def test_a_stream_that_is_left_early_leaves_no_thread(predictor: hr.Predictor) -> None:
     before = threading.active_count()
     stream = predictor.stream(forging.sources(2) for _ in range(100))
     next(stream)
@@ -124,22 +123,22 @@ def test_a_stream_that_is_left_early_leaves_no_thread(predictor: hr.Predictor, f
     assert threading.active_count() == before
 
 
-def test_joint_batches_are_streamed_whole(joint_bundle: Path, pin: Pin, forging: SimpleNamespace) -> None:
+def test_joint_batches_are_streamed_whole(joint_bundle: Path, pin: Pin) -> None:
     predictor = hr.load(joint_bundle, trust=pin(joint_bundle))
-    assert [len(outputs["best"]) for outputs in predictor.stream(batches(forging, [2, 6]))] == [2, 6]
+    assert [len(outputs["best"]) for outputs in predictor.stream(batches([2, 6]))] == [2, 6]
     with pytest.raises(BatchError, match="batch 1: 6 rows exceed"):
-        list(predictor.stream(batches(forging, [2, 6]), max_batch=5))
+        list(predictor.stream(batches([2, 6]), max_batch=5))
 
 
-def test_threads_share_a_predictor(predictor: hr.Predictor, forging: SimpleNamespace) -> None:
-    given = batches(forging, [5] * 40)
+def test_threads_share_a_predictor(predictor: hr.Predictor) -> None:
+    given = batches([5] * 40)
     wanted = [predictor.predict(batch)["scores"] for batch in given]
     with ThreadPoolExecutor(8) as pool:
         got = list(pool.map(lambda batch: predictor.predict(batch)["scores"], given))
     assert all(np.array_equal(one, other) for one, other in zip(got, wanted, strict=True))
 
 
-def test_a_pickled_predictor_opens_the_same_bundle_elsewhere(predictor: hr.Predictor, forging: SimpleNamespace) -> None:
+def test_a_pickled_predictor_opens_the_same_bundle_elsewhere(predictor: hr.Predictor) -> None:
     again = pickle.loads(pickle.dumps(predictor))
     assert again.id == predictor.id and again.settings == predictor.settings
     batch = forging.sources(3)
@@ -159,7 +158,7 @@ def test_a_pickled_predictor_refuses_another_file(
 
 
 def test_replacing_the_file_under_a_running_predictor_changes_nothing(
-    tmp_path: Path, sources_bundle: Path, joint_bundle: Path, pin: Pin, forging: SimpleNamespace
+    tmp_path: Path, sources_bundle: Path, joint_bundle: Path, pin: Pin
 ) -> None:
     path = tmp_path / "model.hyrax"
     shutil.copy(sources_bundle, path)
@@ -171,9 +170,7 @@ def test_replacing_the_file_under_a_running_predictor_changes_nothing(
     assert predictor.selftest().passed
 
 
-def test_the_watch_reports_what_drifts_from_the_recorded_range(
-    predictor: hr.Predictor, forging: SimpleNamespace
-) -> None:
+def test_the_watch_reports_what_drifts_from_the_recorded_range(predictor: hr.Predictor) -> None:
     strange = forging.sources(10)
     strange["data"]["mag"] = [np.float32(30)] * 5 + [np.float32(20)] * 5
     strange["data"]["flux"][0] = np.array([np.nan, 1, 2], "f4")
