@@ -1,0 +1,163 @@
+"""The run folder: there at once, whole, and readable by whoever comes later."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hyrax_pack.config import load_config
+from hyrax_pack.errors import TrainingError
+from hyrax_pack.run import create_run, list_runs, lock_folder, newest_run, open_run
+from hyrax_pack.training import train_run
+from tests.pack.training.conftest import MakeConfig, Train, contents, in_child
+
+
+def test_a_new_folder_has_its_configuration_its_seed_and_nothing_else(config: MakeConfig) -> None:
+    run = create_run(config())
+    assert re.fullmatch(r"\d{8}-\d{6}-train-[a-z0-9]{4}", run.path.name)
+    assert sorted(path.name for path in run.path.iterdir()) == ["run.json", "runtime_config.toml"]
+    assert run.config.digest() == config().digest()
+    assert run.config.base_dir == config().base_dir
+    assert run.facts["seed"] == 3
+    assert list_runs(run.path.parent)[0].state == "killed"  # nobody trains in it
+
+
+def test_everything_of_a_run_is_in_its_folder(train: Train) -> None:
+    run = train()
+    names = {path.name for path in run.path.iterdir() if not path.name.startswith(".")}
+    assert names == {
+        "runtime_config.toml", "run.json", "to_tensor.py", "metrics.jsonl",
+        "weights.pt", "last.pt", "checkpoint_epoch_1.pt", "checkpoint_epoch_2.pt",
+    }  # fmt: skip
+
+
+def test_the_text_that_trained_stands_in_the_folder_under_its_digest(train: Train) -> None:
+    run = train()
+    assert "def to_tensor(data_dict):" in run.to_tensor_text
+    assert hashlib.sha256(run.to_tensor_text.encode()).hexdigest() == run.to_tensor_sha256
+
+
+def test_an_edited_text_is_refused(train: Train) -> None:
+    run = train()
+    path = run.path / "to_tensor.py"
+    path.write_text(run.to_tensor_text.replace("float32(16)", "float32(15)"))
+    with pytest.raises(TrainingError, match=r"to_tensor.py: sha256 .*, but training executed .*The file was edited"):
+        _ = run.to_tensor_text
+
+
+def test_a_run_that_never_began_says_how_to_go_on(config: MakeConfig) -> None:
+    run = create_run(config())
+    with pytest.raises(TrainingError, match=f"stopped before to_tensor was captured. Go on with: .*{run.path}"):
+        _ = run.to_tensor_text
+    with pytest.raises(TrainingError, match=f"no epoch of this run was finished. Go on with: .*{run.path}"):
+        run.weights()
+    assert run.metrics() == []
+
+
+def test_what_is_no_run_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="gone: no such run folder"):
+        open_run(tmp_path / "gone")
+    with pytest.raises(TrainingError, match=r"not a run folder: runtime_config.toml is missing"):
+        open_run(tmp_path)
+    with pytest.raises(TrainingError, match=r"no run folder here\. Begin with: hyrax-pack train"):
+        newest_run(tmp_path / "nowhere")
+
+
+def test_the_newest_run_is_the_one_begun_last_within_a_second_too(config: MakeConfig, tmp_path: Path) -> None:
+    runs = [create_run(config()) for _ in range(5)]
+    create_run(config(), "infer")
+    (tmp_path / "results" / "20990101-000000-train-dust").mkdir()
+    assert newest_run(tmp_path / "results") == runs[-1]
+    assert [one.run for one in list_runs(tmp_path / "results")] == runs[::-1]
+
+
+def test_a_list_of_runs_shows_what_became_of_each(train: Train, tmp_path: Path) -> None:
+    train(split__validate=0.3, train__epochs=3)
+    (one,) = list_runs(tmp_path / "results")
+    losses = [record["validation/loss"] for record in one.run.metrics() if "validation/loss" in record]
+    assert (one.state, one.epochs_done, one.epochs, one.metric) == ("finished", 3, 3, "validation/loss")
+    assert one.best == min(losses)
+    assert one.best_epoch == losses.index(min(losses)) + 1
+    assert one.model.endswith("plain.py:Plain")
+
+
+def test_a_folder_is_trained_in_by_one_process_at_a_time(config: MakeConfig) -> None:
+    run = create_run(config())
+
+    def second() -> None:
+        with pytest.raises(TrainingError, match="another process is training in this run folder"):
+            train_run(None, resume=run.path, progress=False, track=False)
+        assert list_runs(run.path.parent)[0].state == "running"
+
+    with lock_folder(run.path):
+        assert in_child(second) == 0
+    assert train_run(None, resume=run.path, progress=False, track=False) == run
+
+
+def test_a_finished_run_says_so_and_stays_as_it_is(train: Train, capsys: pytest.CaptureFixture[str]) -> None:
+    run = train()
+    before = contents(run)
+    assert train_run(None, resume=run.path, progress=False, track=False) == run
+    assert capsys.readouterr().err.splitlines()[-1] == f"{run.path.name} is finished: nothing to do."
+    assert contents(run) == before
+
+
+def test_other_settings_are_refused_by_key(config: MakeConfig) -> None:
+    run = create_run(config())
+    with pytest.raises(TrainingError) as refused:
+        train_run(config(train__epochs=9, optimizer__lr=0.2), resume=run.path, track=False)
+    assert str(refused.value) == (
+        f"{run.path}: cannot go on with other settings: optimizer.lr (run: 0.1, given: 0.2), "
+        "train.epochs (run: 2, given: 9). Leave out -c and --set to take the run's own, or start a new run."
+    )
+
+
+def test_the_same_settings_and_another_device_or_place_are_accepted(config: MakeConfig, tmp_path: Path) -> None:
+    run = create_run(config(train__device="auto", train__seed=False))
+    given = config(train__device="cpu", train__seed=False, general__results_dir=str(tmp_path / "elsewhere"))
+    assert train_run(given, resume=run.path, progress=False, track=False) == run
+
+
+def test_resume_stands_in_the_settings_too_and_names_a_checkpoint_as_upstream_does(
+    train: Train, config: MakeConfig
+) -> None:
+    run = train()
+    for named in (run.path, run.path / "checkpoint_epoch_2.pt"):
+        assert train_run(config(train__resume=str(named)), progress=False, track=False) == run
+
+
+def test_a_run_goes_on_with_a_to_tensor_whose_comment_changed_but_not_with_another(
+    config: MakeConfig, tmp_path: Path
+) -> None:
+    """Each in a forked process: an edited file is imported anew only in another one."""
+    source = (Path(__file__).parent / "models" / "plain.py").read_text()
+    user_file = tmp_path / "mine.py"
+    user_file.write_text(source)
+    settings = tmp_path / "settings.toml"
+    settings.write_text(config(model__name=f"{user_file}:Plain").to_toml())
+    run = create_run(load_config(settings))
+
+    def train() -> None:
+        train_run(None, resume=run.path, progress=False, track=False)
+
+    def refused() -> None:
+        with pytest.raises(TrainingError, match="to_tensor is not the one that this run was started with"):
+            train()
+
+    assert in_child(train) == 0
+    run.note({"state": "interrupted"})
+    user_file.write_text(source.replace('data = data_dict["data"]', 'data = data_dict["data"]  # pixels'))
+    assert in_child(train) == 0
+    run.note({"state": "interrupted"})
+    user_file.write_text(source.replace("np.float32(16)", "np.float32(15)"))
+    assert in_child(refused) == 0
+
+
+def test_importing_the_package_does_not_import_torch() -> None:
+    code = "import sys, hyrax_pack.training, hyrax_pack.run; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
