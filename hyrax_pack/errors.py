@@ -185,7 +185,8 @@ class CoupledRowsError(ExportError):
 class ParityError(ExportError):
     """The ONNX graph does not compute what the model computes.
 
-    `output` and `trial` (the batch, in words) say where; `difference` and `tolerance` by how much, where both have a value there.
+    `output` and `trial` (the batch, in words) say where; `difference` and `tolerance` by how much, where both have a
+    value there.
     """
 
     code: ClassVar[str] = "parity"
