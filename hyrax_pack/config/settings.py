@@ -202,5 +202,5 @@ def _leaves(tables: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
 
 
 def _differ(one: Any, other: Any) -> bool:
-    # True == 1 and 1 == 1.0 in Python, while in TOML they are different values.
-    return type(one) is not type(other) or one != other
+    # As text, because in Python True == 1 == 1.0, and NaN differs from itself.
+    return one is not other and json.dumps(one, default=repr) != json.dumps(other, default=repr)

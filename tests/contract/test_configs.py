@@ -8,6 +8,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+import tomli_w
 
 from hyrax_pack.config import load_config
 from hyrax_pack.config.schema import json_schema
@@ -52,6 +53,40 @@ def test_what_a_schema_cannot_say_is_refused_by_the_checks(path: Path) -> None:
         load_config(path)
     assert expected_words(path) in str(caught.value)
     assert schema_problems(path) == []
+
+
+VALUES = [True, False, -1, 0, 1, 20, 0.5, 2.5, "", "cpu", "joint", "a:b", [], ["a"], [1], {}, {"a": 1}, {"a": {"b": 1}}]
+
+
+def every_setting() -> list[object]:
+    schema = json_schema()["properties"]
+    requests = schema["data_request"]["properties"]["train"]["additionalProperties"]["properties"]
+    tables = {name: [*schema[name]["properties"], "nonsense"] for name in schema if name != "data_request"}
+    tables["data_request"] = [*requests, "nonsense"]
+    return [pytest.param(table, key, id=f"{table}.{key}") for table, keys in tables.items() for key in keys]
+
+
+def settings_with(table: str, key: str, value: object) -> dict[str, object]:
+    if table != "data_request":
+        return {table: {key: value}}
+    primary = {"dataset_class": "Stars", "primary_id_field": "id"}
+    beside = {"stars": primary} if key == "join_field" else {}
+    return {"data_request": {"train": {"data": {"dataset_class": "Stars", key: value}, **beside}}}
+
+
+@pytest.mark.parametrize(("table", "key"), every_setting())
+def test_checks_and_schema_agree_on_every_kind_of_value_for_every_key(table: str, key: str, tmp_path: Path) -> None:
+    validator = jsonschema.Draft202012Validator(json.loads(SCHEMA_FILE.read_text()))
+    for value in VALUES:
+        settings = settings_with(table, key, value)
+        path = tmp_path / "run.toml"
+        path.write_text(tomli_w.dumps(settings))
+        try:
+            load_config(path)
+            refused = False
+        except ConfigError:
+            refused = True
+        assert refused == (not validator.is_valid(settings)), value
 
 
 def test_the_schema_file_is_written_from_the_tables_of_the_checks() -> None:

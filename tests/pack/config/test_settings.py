@@ -120,6 +120,11 @@ def test_differences_are_named_by_key(config: Config, tmp_path: Path) -> None:
     assert sorted(config.differences(other)) == ["model.Net.depth", "optimizer.lr", "train.epochs"]
 
 
+def test_not_a_number_is_no_difference() -> None:
+    overrides = ["optimizer.lr=nan", "optimizer.betas=[nan, 1.0]"]
+    assert load_config(overrides=overrides).differences(load_config(overrides=overrides)) == ()
+
+
 def test_an_integer_and_a_float_of_one_value_differ(tmp_path: Path) -> None:
     assert load_config(overrides=["optimizer.lr=1"]).differences(load_config(overrides=["optimizer.lr=1.0"])) == (
         "optimizer.lr",
