@@ -9,6 +9,7 @@ stands in (over another set of kernels, where that is zero), and the report says
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -75,8 +76,19 @@ def tolerance_of(floor: float, scale: float, dtype: np.dtype[Any]) -> float:
     """
     if dtype.kind != "f":
         return 0.0
-    ulp = float(np.spacing(dtype.type(scale)))
-    return max(FLOORS_ALLOWED * floor, ULPS_ALLOWED * ulp)
+    return max(FLOORS_ALLOWED * floor, ULPS_ALLOWED * ulp_at(scale, dtype))
+
+
+def ulp_at(scale: float, dtype: np.dtype[Any]) -> float:
+    """Return the distance of neighbouring numbers at `scale`; unlike numpy.spacing, for the greatest number too.
+
+    Examples
+    --------
+    >>> ulp_at(1.0, np.dtype("float32")) == 2.0**-23
+    True
+    """
+    facts = np.finfo(dtype)
+    return max(math.ldexp(1.0, math.frexp(scale)[1] - 1 - facts.nmant), float(facts.smallest_subnormal))
 
 
 def answer_trials(reference: Reference, trials: Sequence[Trial]) -> list[Answer]:
@@ -181,7 +193,7 @@ def _measure_output(name: str, answers: Sequence[Answer], other_kernels: Outputs
     scale = max(_scale(answer.narrow[name]) for answer in answers)
     noise = _noise(errors, scale, first.dtype)
     if noise.tolerance > GREATEST_SHARE * scale > 0:
-        steady = errors[errors <= DECISION_FACTOR * max(float(np.median(errors)), float(np.spacing(np.float32(scale))))]
+        steady = errors[errors <= DECISION_FACTOR * max(float(np.median(errors)), ulp_at(scale, first.dtype))]
         noise = _noise(steady, scale, first.dtype, unstable=len(errors) - len(steady))
     if noise.tolerance > GREATEST_SHARE * scale > 0:
         raise ParityError(

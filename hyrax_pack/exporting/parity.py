@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from hyrax_pack.errors import HyraxError, ParityError
 from hyrax_pack.exporting.noise import Answer, NoiseReport
 from hyrax_pack.exporting.reference import Outputs
-from hyrax_pack.exporting.slots import Layout
+from hyrax_pack.exporting.slots import Layout, not_finite_rows
 
 
 @dataclass
@@ -47,6 +47,7 @@ class Fault:
     what: str
     difference: float
     tolerance: float
+    not_finite: bool = False
 
 
 @dataclass
@@ -124,6 +125,8 @@ class Gate:
                 record.unstable += len(wrong)
                 return
             self._fault(name, answer, _show(wanted, found, wrong[0]), max(difference, error), tolerance)
+            odd = not_finite_rows((*answer.trial.slots, wanted, found))
+            self.faults[-1].not_finite = bool(odd[wrong].all())
         record.difference = max(record.difference, difference)
         record.error = max(record.error, error)
 
@@ -175,6 +178,11 @@ class Gate:
     def _pattern(self) -> str:
         wrong = list(dict.fromkeys(fault.trial for fault in self.faults))
         right = [trial for trial in dict.fromkeys(self.trials) if trial not in wrong]
+        if all(fault.not_finite for fault in self.faults):
+            return (
+                "Only rows with NaN or infinities differ: ONNX operators such as MaxPool and ArgMax treat them "
+                "otherwise than torch. Replace them in to_tensor, for instance with np.nan_to_num(x)"
+            )
         if not right:
             return "Every batch differs: an operator was translated wrongly, or a value of the sample was frozen in."
         if {fault.size for fault in self.faults} == {1}:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from hyrax_pack.errors import RandomnessError
 from hyrax_pack.exporting.modes import evaluating, seeded
+from hyrax_pack.exporting.noise import ulp_at
 from hyrax_pack.exporting.outputs import absent_outputs
 from hyrax_pack.exporting.reference import Outputs, Reference, guarded
 from hyrax_pack.exporting.slots import Slots, take
@@ -111,7 +112,7 @@ def _same(first: NDArray[Any], second: NDArray[Any]) -> bool:
     if apart == 0 or first.dtype.kind != "f":
         return apart == 0
     finite = np.abs(first[np.isfinite(first)])
-    return apart <= ULPS_BETWEEN_RUNS * float(np.spacing(finite.max(initial=0)))
+    return apart <= ULPS_BETWEEN_RUNS * ulp_at(float(finite.max(initial=0)), first.dtype)
 
 
 def _explained(reference: Reference, slots: Slots, name: str) -> str:

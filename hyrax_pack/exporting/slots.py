@@ -49,6 +49,15 @@ def free_axes(slot: Slot) -> tuple[int, ...]:
     return tuple(axis for axis, dim in enumerate(slot.shape) if axis and isinstance(dim, str))
 
 
+def not_finite_rows(slots: Slots) -> NDArray[np.bool_]:
+    """Flag the rows that hold a NaN or an infinity in any of the arrays."""
+    flags = np.zeros(row_count(slots), dtype=bool)
+    for slot in slots:
+        if slot is not None and slot.dtype.kind == "f" and len(slot):
+            flags |= ~np.isfinite(slot).reshape(len(slot), -1).all(axis=1)
+    return flags
+
+
 def check_names(layout: Layout, outputs: Iterable[str]) -> None:
     """Refuse an output that bears the name of one of the graph's inputs."""
     inputs = {slot.graph_input for _, slot in layout.inputs}

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from hyrax_pack.exporting.slots import Layout, MakeSlots, Slots, free_axes, make_rows, row_count, take
+from hyrax_pack.exporting.slots import Layout, MakeSlots, Slots, free_axes, make_rows, not_finite_rows, row_count, take
 
 LARGE_BATCH = 64
 SCAN_ROWS = 512
@@ -60,11 +59,11 @@ def fill_pool(make_slots: MakeSlots, held_out: Sequence[int], sample: Sequence[i
     Few rows are repeated until the pool is full. Up to `SCAN_ROWS` rows are looked at for values that are not finite.
     """
     candidates = list(dict.fromkeys(held_out)) or list(dict.fromkeys(sample))
-    odd = _rows_that_are_not_finite(make_slots, [*candidates[:SCAN_ROWS], *sample][:SCAN_ROWS])
+    odd = _rows_that_arenot_finite_rows(make_slots, [*candidates[:SCAN_ROWS], *sample][:SCAN_ROWS])
     chosen = list(dict.fromkeys([*_spread(candidates, LARGE_BATCH - min(len(odd), 8)), *odd[:8]]))
     indices = [chosen[at % len(chosen)] for at in range(max(LARGE_BATCH, len(chosen)))]
     slots = make_rows(make_slots, indices)
-    return Pool(slots, tuple(indices), tuple(np.flatnonzero(_not_finite(slots)).tolist()))
+    return Pool(slots, tuple(indices), tuple(np.flatnonzero(not_finite_rows(slots)).tolist()))
 
 
 def plan_trials(pool: Pool, k: int) -> list[Trial]:
@@ -135,20 +134,12 @@ def _spread(candidates: Sequence[int], count: int) -> list[int]:
     return [candidates[at] for at in np.linspace(0, len(candidates) - 1, count).astype(int).tolist()]
 
 
-def _rows_that_are_not_finite(make_slots: MakeSlots, candidates: Sequence[int]) -> list[int]:
+def _rows_that_arenot_finite_rows(make_slots: MakeSlots, candidates: Sequence[int]) -> list[int]:
     odd: list[int] = []
     for start in range(0, len(candidates), LARGE_BATCH):
         part = candidates[start : start + LARGE_BATCH]
-        odd.extend(part[at] for at in np.flatnonzero(_not_finite(make_rows(make_slots, part))).tolist())
+        odd.extend(part[at] for at in np.flatnonzero(not_finite_rows(make_rows(make_slots, part))).tolist())
     return list(dict.fromkeys(odd))
-
-
-def _not_finite(slots: Slots) -> NDArray[np.bool_]:
-    flags = np.zeros(row_count(slots), dtype=bool)
-    for slot in slots:
-        if slot is not None and slot.dtype.kind == "f" and len(slot):
-            flags |= ~np.isfinite(slot).reshape(len(slot), -1).all(axis=1)
-    return flags
 
 
 def _length(slots: Slots, place: int, axis: int) -> int:

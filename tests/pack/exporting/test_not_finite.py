@@ -1,0 +1,60 @@
+"""NaN and infinities in the data: NaN equals only NaN, in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from hyrax_pack.errors import ParityError
+from hyrax_pack.exporting import Network
+
+Export = Callable[..., Network]
+
+
+@pytest.fixture(scope="module")
+def holes(table: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The table with a NaN in one row and an infinity in another, both held out."""
+    rows = table.copy()
+    rows[70, 3] = np.nan
+    rows[90, 2] = np.inf
+    return rows
+
+
+def test_rows_with_nan_are_among_those_tried(export: Export, holes: NDArray[np.float32]) -> None:
+    network = export(lambda self, x: self.linear(x), holes)
+    assert "rows with NaN or infinities planted" in network.parity["batches"]
+    assert np.isfinite(network.outputs[0].tolerance)
+
+
+def test_nothing_is_planted_where_the_data_holds_none(export: Export) -> None:
+    assert "rows with NaN or infinities planted" not in export(lambda self, x: self.linear(x)).parity["batches"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(lambda self, x: torch.max_pool1d(x[:, None], 2), id="MaxPool drops a NaN"),
+        pytest.param(lambda self, x: x.amax(1), id="ReduceMax drops a NaN"),
+        pytest.param(lambda self, x: x.argmax(1), id="ArgMax passes a NaN by"),
+    ],
+)
+def test_an_operator_that_treats_nan_otherwise_is_refused_with_the_cure(
+    export: Export, holes: NDArray[np.float32], answer: Callable[..., Any]
+) -> None:
+    with pytest.raises(ParityError, match=r"Only rows with NaN or infinities differ.*np.nan_to_num"):
+        export(answer, holes)
+    export(answer)
+
+
+def test_a_model_that_fills_the_holes_itself_is_exported(export: Export, holes: NDArray[np.float32]) -> None:
+    export(lambda self, x: self.linear(torch.where(torch.isfinite(x), x, 0.0)), holes)
+
+
+def test_the_greatest_float_has_a_tolerance_too(export: Export, holes: NDArray[np.float32]) -> None:
+    network = export(lambda self, x: torch.nan_to_num(x), holes)
+    assert network.outputs[0].scale == np.finfo(np.float32).max
