@@ -83,10 +83,9 @@ def _resolve_bare(name: str, known: Mapping[str, type]) -> Any:
     in_main = getattr(sys.modules.get("__main__"), name, None)
     if isinstance(in_main, type):
         return in_main
-    raise ResolveError(
-        f"{name}: no class has this name{_did_you_mean(name, [*known, *_REGISTERED])}; "
-        "write a dotted path such as package.module.Class, or path/to/file.py:Class"
-    )
+    cure = _did_you_mean(name, [*known, *_REGISTERED])
+    cure = cure or "; write a dotted path such as package.module.Class, or path/to/file.py:Class"
+    raise ResolveError(f"{name}: no class has this name{cure}")
 
 
 def _resolve_dotted(name: str, base_dir: Path) -> Any:
