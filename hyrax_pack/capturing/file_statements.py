@@ -51,7 +51,7 @@ def _statements(definition: Definition) -> Iterator[FileStatement]:
     cells = definition.function.__globals__.get("In")
     if "__file__" not in definition.function.__globals__ and isinstance(cells, list):
         for number, cell in enumerate(cells):
-            lines = tuple(str(cell).splitlines(keepends=True))
+            lines = tuple(f"{line}\n" for line in str(cell).split("\n"))
             yield from _flat(_parsed_cell(str(cell)), False, f"notebook cell {number}", lines)
     else:
         yield from _flat(definition.tree.body, False, definition.shown, definition.lines)

@@ -87,7 +87,8 @@ def compile_function(text: str | bytes, *, where: str = "to_tensor.py", on_copy:
         warnings.simplefilter("ignore")
         # optimize=0: an assert of the text counts under python -O too.
         code = compile(tree, filename, "exec", dont_inherit=True, optimize=0)
-    linecache.cache[filename] = (len(plain), None, plain.splitlines(keepends=True), filename)  # lines in tracebacks
+    lines = [f"{line}\n" for line in plain.split("\n")]
+    linecache.cache[filename] = (len(plain), None, lines, filename)  # so that tracebacks show the text
     namespace: dict[str, Any] = {"__name__": "hyrax_to_tensor"}
     try:
         exec(code, namespace)

@@ -22,9 +22,10 @@ MAX_DEPTH = 200
 MAX_STATEMENTS = 1024  # at the top level
 
 _CODING = re.compile(r"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
-# Bidirectional overrides and isolates (CVE-2021-42574), and characters that take no room on the screen.
-_UNSEEN = re.compile("[\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u00ad]")
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
+# Control characters but tab, line feed and form feed; a carriage return overwrites the line that a terminal shows.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0d-\x1f\x7f]")
+# Beyond ASCII: controls; bidirectional marks (CVE-2021-42574) and others that take no room; line ends that are none.
+_HIDING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 # Letters that no ASCII letter looks like: accented Latin, and the Greek that formulas are written in.
 _NAME = re.compile(r"\A[0-9A-Za-z_À-ÖØ-öø-ÿαβγδεζηθκλμξπρςστφχψωΓΔΘΛΞΠΣΦΨΩ]+\Z")
 # Naming one of these in an annotation evaluates nothing but itself.
@@ -115,13 +116,15 @@ def annotations_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator
 
 def character_problem(text: str) -> tuple[int, str] | None:
     """Line and description of the first character that hides what is written, or None."""
-    if text.isascii() and not _CONTROL.search(text):
+    found = _CONTROL.search(text)
+    hiding = [found[0]] if found else []
+    if not text.isascii():
+        hiding += [each for each in set(text) if not each.isascii() and unicodedata.category(each) in _HIDING]
+    if not hiding:
         return None
-    found = _CONTROL.search(text) or _UNSEEN.search(text)
-    if found is None:
-        return None
-    name = unicodedata.name(found[0], "control character")
-    return text.count("\n", 0, found.start()) + 1, f"the character U+{ord(found[0]):04X} ({name})"
+    place = min(map(text.index, hiding))
+    name = unicodedata.name(text[place], "control character")
+    return text.count("\n", 0, place) + 1, f"the character U+{ord(text[place]):04X} ({name})"
 
 
 def name_problem(name: str) -> str | None:

@@ -1,0 +1,57 @@
+"""What is missing is said before anything runs."""
+
+import sys
+
+import pytest
+from hyrax_runtime.errors import RequirementError
+from hyrax_runtime.manifest import Requirement
+from hyrax_runtime.replay import check_requirements, missing_requirements
+
+HERE = (
+    Requirement("numpy", "numpy", "2.0.0"),
+    Requirement("numpy.linalg", "numpy", "2.0.0"),
+    Requirement("math", None, None),
+    Requirement("collections.abc", None, None),
+    Requirement("xml.etree.ElementTree", None, None),
+)
+MISSING = (
+    Requirement("nosuchmodule", "no-such", "1.5"),
+    Requirement("nosuchmodule.inner", "no-such", "1.5"),
+    Requirement("numpy.nosuchpart", "numpy", "9.0"),
+    Requirement("math.nosuchpart", None, None),
+)
+
+
+def test_what_is_here_is_not_missing():
+    assert missing_requirements(HERE) == ()
+    check_requirements(HERE, "model.hyrax")
+
+
+def test_what_is_not_here_is_missing():
+    assert missing_requirements((*HERE, *MISSING)) == MISSING
+
+
+def test_the_error_names_the_modules_and_the_command_that_brings_them():
+    with pytest.raises(RequirementError) as caught:
+        check_requirements(MISSING[:2], "model.hyrax")
+    assert str(caught.value) == (
+        "model.hyrax: to_tensor imports nosuchmodule, nosuchmodule.inner, which is not installed here; "
+        "pip install no-such==1.5"
+    )
+    assert caught.value.code == "replay/requirement"
+
+
+def test_a_missing_part_of_the_standard_library_names_this_python():
+    with pytest.raises(RequirementError, match=r"; Python 3\.\d+\.\d+ does not have it"):
+        check_requirements((Requirement("nosuchpartofpython", None, None),), "model.hyrax")
+
+
+def test_looking_imports_nothing(tmp_path, monkeypatch):
+    package = tmp_path / "watched" / "inner"
+    package.mkdir(parents=True)
+    for folder in (package, package.parent):
+        (folder / "__init__.py").write_text("raise RuntimeError('imported')\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert missing_requirements((Requirement("watched.inner", None, None),)) == ()
+    assert missing_requirements((Requirement("watched.other", None, None),)) != ()
+    assert "watched" not in sys.modules
