@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 ULPS_ALLOWED = 8
+LOWERING_ALLOWED = {"float16": 1e-3, "float32": 2e-5, "float64": 1e-9}
 
 
 def greatest_difference(wanted: NDArray[Any], got: NDArray[Any]) -> float:
@@ -44,11 +45,19 @@ def greatest_difference(wanted: NDArray[Any], got: NDArray[Any]) -> float:
 
 def rounding_tolerance(wanted: NDArray[Any]) -> float:
     """Return 8 ulp at the array's scale: what another numpy's vector loops may differ by. 0 for anything but floats."""
-    if wanted.dtype.kind not in "fc":
+    return 0.0 if wanted.dtype.kind not in "fc" else ULPS_ALLOWED * float(np.finfo(wanted.dtype).eps) * _scale(wanted)
+
+
+def lowering_tolerance(wanted: NDArray[Any]) -> float:
+    """Return what a graph may differ by from the numpy code it was lowered from, at the array's scale."""
+    return LOWERING_ALLOWED.get(wanted.dtype.name, 0.0) * _scale(wanted)
+
+
+def _scale(values: NDArray[Any]) -> float:
+    if values.dtype.kind not in "fc":
         return 0.0
-    finite = np.abs(wanted[np.isfinite(wanted)])
-    scale = float(finite.max()) if finite.size else 0.0
-    return ULPS_ALLOWED * float(np.finfo(wanted.dtype).eps) * scale
+    finite = np.abs(values[np.isfinite(values)])
+    return float(finite.max()) if finite.size else 0.0
 
 
 def _integer_difference(wanted: NDArray[Any], got: NDArray[Any]) -> float:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hyrax_runtime.contract import InputContract
 from hyrax_runtime.errors import ReplayError, ResultError
 from hyrax_runtime.manifest import Preprocessing, Slot
 from hyrax_runtime.replay import as_slots, check_slots
@@ -19,7 +17,7 @@ Feeds = dict[str, NDArray[Any]]
 Feed = Callable[[Mapping[str, Any], int], Feeds]
 
 
-def replayed(function: Callable[[Any], Any], preprocessing: Preprocessing) -> Feed:
+def replay_feed(function: Callable[[Any], Any], preprocessing: Preprocessing) -> Feed:
     """Return the step that calls the captured function and checks, on every call, that it gave the recorded tensors.
 
     Raises
@@ -53,19 +51,14 @@ def replayed(function: Callable[[Any], Any], preprocessing: Preprocessing) -> Fe
     return feed
 
 
-def fused(contract: InputContract, names: Sequence[str]) -> Feed:
-    """Return the step for a graph that holds `to_tensor` itself: its inputs are fields, by their paths."""
+def field_feed(names: Sequence[str]) -> Feed:
+    """Return the step for a graph that takes fields: its inputs bear their paths."""
     places = [(name, *_place(name)) for name in names]
 
     def feed(data_dict: Mapping[str, Any], rows: int) -> Feeds:
         return {name: (data_dict if group is None else data_dict[group])[field] for name, group, field in places}
 
     return feed
-
-
-def stacked_contract(contract: InputContract) -> InputContract:
-    """Return the contract as a lowered graph takes it: every field one array, whatever form training used."""
-    return replace(contract, fields=tuple(replace(one, form="stacked", element="array") for one in contract.fields))
 
 
 class _PlainSlot:

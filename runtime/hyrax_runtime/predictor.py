@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -18,35 +18,22 @@ from hyrax_runtime.contract_check import DataDict, InputCheck, Prepared
 from hyrax_runtime.environment import describe_here, other_versions, packed_environment
 from hyrax_runtime.errors import (
     BatchError,
-    NotLoweredError,
     OtherBundleError,
     RunError,
     UsageError,
 )
-from hyrax_runtime.feeding import Feed, fused, replayed, stacked_contract
 from hyrax_runtime.manifest import Manifest
 from hyrax_runtime.outputs import Arrays, Outputs, empty_outputs
 from hyrax_runtime.pieces import Pieces
-from hyrax_runtime.replay import check_requirements, compile_function
+from hyrax_runtime.routes import Python, Settings, open_graph, open_route
 from hyrax_runtime.selftest import Proof, Report
-from hyrax_runtime.session import VERSION, Session, open_session
+from hyrax_runtime.session import VERSION, Session
 from hyrax_runtime.streaming import Step, run_overlapped
-from hyrax_runtime.trust import Trust, require_trust
+from hyrax_runtime.trust import Trust
 from hyrax_runtime.watching import Watch
 
 OnError = Literal["raise", "mask"]
-Python = Literal["allow", "never"]
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a predictor was asked to run; what it is pickled with."""
-
-    device: str = "cpu"
-    memory: str = "auto"
-    threads: int | None = None
-    python: Python = "allow"
 
 
 class Predictor:
@@ -62,6 +49,8 @@ class Predictor:
     settings : Settings
     provider : str
         onnxruntime's name for the execution provider that runs.
+    lowered : bool
+        Whether `to_tensor` runs as a graph; else its text is replayed.
     """
 
     def __init__(self, bundle: Bundle, settings: Settings, trust: Trust) -> None:
@@ -71,13 +60,13 @@ class Predictor:
         self.contract: InputContract = bundle.contract
         self.settings = settings
         self._bundle = bundle
-        lowered = _runs_lowered(bundle, settings.python)
-        require_trust(bundle, trust, runs_python=not lowered)
-        self._feed, graph = _lowered_way(bundle) if lowered else _replayed_way(bundle)
-        self._session = self._open_session(graph, settings.device)
-        self._check = InputCheck(stacked_contract(bundle.contract) if lowered else bundle.contract)
-        self.provider: str = self._session.provider
-        self.lowered = lowered
+        route = open_route(bundle, settings, trust)
+        self._route = route
+        self._feed = route.feed
+        self._session = route.session
+        self._check = InputCheck(route.contract)
+        self.provider: str = route.session.provider
+        self.lowered = route.lowered
         self._watches: tuple[Watch, ...] = ()
 
     def predict(
@@ -159,7 +148,7 @@ class Predictor:
         proof = Proof(self.manifest, self._bundle.read)
         stages = []
         if proof.rows:
-            stages += proof.compare_tensors(self._tensors)
+            stages += proof.compare_tensors(self._tensors, lowered=self.lowered)
             stages += proof.compare_graph(self._cpu_session().run)
             stages += proof.compare_device(self.predict)
         packed = packed_environment(self.manifest.provenance)
@@ -240,21 +229,13 @@ class Predictor:
 
     def _tensors(self, data_dict: Mapping[str, Any]) -> Mapping[str, NDArray[Any]]:
         prepared = self._check.prepare(data_dict)
-        if not self.lowered:
-            return self._feed(prepared.data_dict, prepared.rows)
-        lowered = open_session(self._bundle.read("to_tensor.onnx"), None, threads=self.settings.threads)
-        return lowered.run(self._feed(prepared.data_dict, prepared.rows))
+        return self._route.tensors(prepared.data_dict, prepared.rows)
 
     def _cpu_session(self) -> Session:
-        if self._session.device.name == "cpu" and not self.lowered:
+        on_graph = [each.name for each in self._session.inputs] == [each.name for each in self.manifest.graph.inputs]
+        if self._session.device.name == "cpu" and on_graph:
             return self._session
-        return self._open_session(self._bundle.graph, "cpu")
-
-    def _open_session(self, graph: bytes, device: str) -> Session:
-        settings = self.settings
-        return open_session(
-            graph, self._bundle.weights(), device=device, memory=settings.memory, threads=settings.threads
-        )
+        return open_graph(self._bundle, "model.onnx", replace(self.settings, device="cpu"))
 
 
 def load(
@@ -302,8 +283,6 @@ def load(
 
 def open_predictor(path: str | os.PathLike[str], trust: Trust, settings: Settings) -> Predictor:
     """Make a predictor without proving it first, as `verify` needs it; otherwise as `load`."""
-    if settings.python not in ("allow", "never"):
-        raise UsageError(f"python={settings.python!r} is not one of allow, never")
     bundle = open_bundle(path)
     try:
         return Predictor(bundle, settings, trust)
@@ -318,26 +297,3 @@ def _load_again(path: str, bundle_id: str, settings: Settings) -> Predictor:
         if bundle.id != bundle_id:
             raise OtherBundleError(f"{path} is {bundle.id} now; the predictor was made from {bundle_id}. Load it anew")
     return open_predictor(path, bundle_id, settings)
-
-
-def _runs_lowered(bundle: Bundle, python: Python) -> bool:
-    preprocessing = bundle.manifest.preprocessing
-    if "lowered" in preprocessing.forms:
-        return python == "never" or preprocessing.preferred == "lowered"
-    if python == "never":
-        reason = preprocessing.reason
-        because = f": {reason.text}" + (f" (line {reason.line})" if reason.line else "") if reason else ""
-        raise NotLoweredError(f"{bundle.path}: python='never', and its to_tensor travels as Python only{because}")
-    return False
-
-
-def _replayed_way(bundle: Bundle) -> tuple[Feed, bytes]:
-    preprocessing = bundle.manifest.preprocessing
-    check_requirements(preprocessing.requirements, str(bundle.path))
-    function = compile_function(bundle.source or "", on_copy=preprocessing.mutates_input)
-    return replayed(function, preprocessing), bundle.graph
-
-
-def _lowered_way(bundle: Bundle) -> tuple[Feed, bytes]:
-    fields = [field.path for field in bundle.contract.read]
-    return fused(bundle.contract, fields), bundle.read("fused.onnx")

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from hyrax_runtime.bundle import open_bundle
 from hyrax_runtime.commands.options import add_running_options
-from hyrax_runtime.predictor import Settings, open_predictor
+from hyrax_runtime.predictor import open_predictor
+from hyrax_runtime.routes import Settings
 from hyrax_runtime.selftest import Report, Stage
 
 

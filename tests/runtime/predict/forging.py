@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from hyrax_runtime.bundle import lay_out_bundle
@@ -19,6 +19,7 @@ from hyrax_runtime.contract import FieldContract, InputContract
 from hyrax_runtime.contract_check import InputCheck
 from hyrax_runtime.golden import encode_column
 from hyrax_runtime.manifest import (
+    MEMBER_OF_ROLE,
     Golden,
     Graph,
     GraphInput,
@@ -122,6 +123,27 @@ def convolutional(channels: int = 3, size: int = 63, width: int = 16) -> Network
     return network_of(nodes, tensors, None, ports)
 
 
+def doubling(network: Network, factor: float = 2.0) -> dict[Role, bytes]:
+    """What DOUBLING_TEXT lowers to: `data/features` times two, alone and before `network`'s scores of ten features."""
+    twice = operation("Mul", ["data/features", "two"], "x")
+    two = inline("two", np.array(factor, "f4"))
+    into = [("data/features", "float32", ("N", 10))]
+    weights = [in_weights("w", (10, 3), 0, 120), inline("b", bias_of(network))]
+    nodes = [operation("MatMul", ["x", "w"], "product"), operation("Add", ["product", "b"], "scores")]
+    nodes.append(operation("ArgMax", ["scores"], "best", axis=1, keepdims=0))
+    outputs = [(each.name, each.dtype, each.shape) for each in network.outputs]
+    return {
+        "lowered": network_of([twice], [two], None, (into, [("x", "float32", ("N", 10))])).graph,
+        "fused": network_of([twice, *nodes], [two, *weights], None, (into, outputs)).graph,
+    }
+
+
+def bias_of(network: Network) -> np.ndarray[Any, Any]:
+    """What a dense network answers to zeros."""
+    zeros = {"x": np.zeros((1, 10), "f4")}
+    return open_session(network.graph, memoryview(network.weights or b""), threads=1).run(zeros)["scores"][0]
+
+
 def lookup(entries: int) -> Network:
     """`value` (N) float32: row `index` of a table; onnxruntime fails where there is no such row."""
     table = inline("table", np.arange(entries, dtype="f4") / 2)
@@ -142,8 +164,13 @@ def forge(
     packages: Mapping[str, str] | None = None,
     requirements: tuple[Requirement, ...] = (),
     change: Callable[[dict[str, Any]], None] = lambda parts: None,
+    lowered: Mapping[Role, bytes] | None = None,
+    forms: Sequence[Literal["replay", "lowered"]] = ("replay",),
 ) -> Path:
-    """Write a sound bundle whose golden vectors are what this machine computes, unless `change` meddles with them."""
+    """Write a sound bundle whose golden vectors are what this machine computes, unless `change` meddles with them.
+
+    `lowered` holds the graphs of the roles `lowered` and `fused`; the first of `forms` is the preferred one.
+    """
     prepared = InputCheck(contract).prepare(golden)
     returned = as_slots(compile_function(text)(prepared.data_dict), rows=prepared.rows)
     names = iter(each.name for each in network.inputs)
@@ -157,6 +184,9 @@ def forge(
         "model.onnx": ("graph", network.graph),
         "to_tensor.py": ("to_tensor", parts["text"].encode()),
     }
+    members |= {MEMBER_OF_ROLE[role]: (role, content) for role, content in (lowered or {}).items()}
+    if "replay" not in forms:
+        del members["to_tensor.py"]
 
     def columns(stage: str, values: Mapping[str, Any], kinds: Mapping[str, Any]) -> Any:
         made = []
@@ -177,7 +207,7 @@ def forge(
         name="forged",
         members=(),
         contract=contract,
-        preprocessing=Preprocessing(("replay",), "replay", returned.returns, slots, False, requirements),
+        preprocessing=Preprocessing(tuple(forms), forms[0], returned.returns, slots, False, requirements),
         graph=Graph(21, 10, network.inputs),
         outputs=network.outputs,
         golden=record,
@@ -203,7 +233,7 @@ def _slot_of(value: Any, names: Any, network: Network) -> Slot:
 
 def write(path: Path, manifest: Manifest, members: Mapping[str, tuple[Role, bytes]]) -> Path:
     """Write the file as FORMAT lays it out; golden members stand in the order of their names."""
-    order = ["graph", "to_tensor", "golden", "weights"]
+    order = list(MEMBER_OF_ROLE)
     rows = sorted(members.items(), key=lambda item: (order.index(item[1][0]), item[0]))
     described = tuple(
         Member(
@@ -230,6 +260,12 @@ FEATURES_TEXT = """
 def to_tensor(data_dict):
     import numpy as np
     return np.asarray(data_dict["data"]["features"])
+"""
+
+DOUBLING_TEXT = """
+def to_tensor(data_dict):
+    import numpy as np
+    return np.asarray(data_dict["data"]["features"]) * np.float32(2)
 """
 
 SOURCES_TEXT = """

@@ -12,7 +12,8 @@ import hyrax_runtime as hr
 import numpy as np
 import pytest
 from hyrax_runtime.errors import DriftError
-from hyrax_runtime.predictor import Settings, open_predictor
+from hyrax_runtime.predictor import open_predictor
+from hyrax_runtime.routes import Settings
 from hyrax_runtime.session import VERSION
 
 from tests.runtime.predict import forging
