@@ -88,7 +88,8 @@ def ulp_at(scale: float, dtype: np.dtype[Any]) -> float:
     True
     """
     facts = np.finfo(dtype)
-    return max(math.ldexp(1.0, math.frexp(scale)[1] - 1 - facts.nmant), float(facts.smallest_subnormal))
+    least = float(facts.smallest_subnormal)
+    return max(math.ldexp(1.0, math.frexp(scale)[1] - 1 - facts.nmant), least) if scale else least
 
 
 def answer_trials(reference: Reference, trials: Sequence[Trial]) -> list[Answer]:

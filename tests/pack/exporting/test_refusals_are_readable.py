@@ -1,0 +1,73 @@
+"""A refusal fits one screen, names its cause first, and holds nobody else's colours or folders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from hyrax_pack.errors import ExportError
+from hyrax_pack.exporting import Network
+
+Export = Callable[..., Network]
+
+
+def looped(self: Any, x: torch.Tensor) -> torch.Tensor:
+    return torch.stack([self.linear(x[row]) for row in range(len(x))])
+
+
+def branched(self: Any, x: torch.Tensor) -> torch.Tensor:
+    return self.linear(x) if (x < 100).all() else x
+
+
+def counted(self: Any, x: torch.Tensor) -> torch.Tensor:
+    parts = torch.bincount(self.linear(x).argmax(1), minlength=8).tolist()
+    return torch.cat(torch.split(x, parts))
+
+
+def misspelt(self: Any, x: torch.Tensor) -> torch.Tensor:
+    return self.liner(x)
+
+
+REFUSED = {
+    "an operator without ONNX form": lambda self, x: self.linear(x).median(1)[0],
+    "an inverse": lambda self, x: torch.linalg.inv(torch.eye(8) + self.linear(x)[:, None] * 0.01),
+    "a loop over rows": looped,
+    "a branch on values": branched,
+    "a split by counts": counted,
+    "an attribute that is not there": misspelt,
+    "random numbers": lambda self, x: x + torch.rand(8),
+    "rows that touch": lambda self, x: self.linear(x).softmax(0),
+    "a lost batch axis": lambda self, x: self.linear(x).sum(),
+}
+
+
+@pytest.mark.parametrize("answer", REFUSED.values(), ids=REFUSED.keys())
+def test_a_refusal_fits_one_screen(export: Export, answer: Any, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ExportError) as caught:
+        export(answer)
+    said = str(caught.value)
+    assert len(said.splitlines()) <= 8
+    assert len(said) < 900
+    assert "\x1b" not in said
+    assert str(Path(__file__).parent) not in said
+    assert "site-packages" not in said
+    assert "report=True" not in said
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("name", ["a loop over rows", "a branch on values", "a split by counts"])
+def test_a_refusal_names_the_line_of_the_model(export: Export, name: str) -> None:
+    with pytest.raises(ExportError, match=r"test_refusals_are_readable.py:\d+"):
+        export(REFUSED[name])
+
+
+@pytest.mark.parametrize(
+    ("name", "operator"), [("an operator without ONNX form", "aten.median"), ("an inverse", "aten.linalg_inv_ex")]
+)
+def test_a_refusal_names_the_operator(export: Export, name: str, operator: str) -> None:
+    with pytest.raises(ExportError, match=operator):
+        export(REFUSED[name])

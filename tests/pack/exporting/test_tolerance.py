@@ -1,0 +1,161 @@
+"""The tolerance is measured: 16 times this model's own noise, or 8 ulp at its output's scale."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from hyrax_pack.errors import ParityError
+from hyrax_pack.exporting import Network
+from hyrax_pack.exporting.measuring import measure_model
+from hyrax_pack.exporting.modes import in_float64
+from hyrax_pack.exporting.noise import tolerance_of, ulp_at
+
+Export = Callable[..., Network]
+
+
+@pytest.mark.parametrize("scale", [0.0, 1e-40, 0.75, 1.0, 3.0, 1e30])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_an_ulp_is_what_numpy_says_it_is(scale: float, dtype: str) -> None:
+    kind = np.dtype(dtype)
+    with np.errstate(over="ignore"):
+        value = np.minimum(kind.type(scale), np.finfo(kind).max / 2)
+    assert ulp_at(float(value), kind) == float(np.spacing(value))
+
+
+@pytest.mark.parametrize(
+    ("floor", "scale", "wanted"),
+    [(1e-3, 1.0, 16e-3), (0.0, 1.0, 8 * 2.0**-23), (1e-9, 1.0, 8 * 2.0**-23), (0.0, 100.0, 8 * 2.0**-17)],
+)
+def test_the_tolerance_is_the_greater_of_sixteen_floors_and_eight_ulp(
+    floor: float, scale: float, wanted: float
+) -> None:
+    assert tolerance_of(floor, scale, np.dtype("float32")) == pytest.approx(wanted, rel=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "bool", "uint8"])
+def test_integers_and_bools_must_be_equal(dtype: str) -> None:
+    assert tolerance_of(1.0, 1.0, np.dtype(dtype)) == 0.0
+
+
+def test_the_noise_floor_is_the_greatest_error_of_float32_against_float64_over_all_rows_tried(
+    model_of: Callable[..., nn.Module], table: NDArray[np.float32]
+) -> None:
+    model = model_of(lambda self, x: torch.tanh(self.linear(x)))
+    measured = measure_model(
+        model, "forward", lambda rows: (table[list(rows)],), returns="array", sample=range(8), held_out=range(8, 120)
+    )
+    wide = copy.deepcopy(model).double()
+    errors, scale = [], 0.0
+    with torch.no_grad():
+        for answer in measured.answers:
+            (rows,) = answer.trial.slots
+            exact = wide(torch.from_numpy(rows).double()).numpy()
+            errors.append(np.abs(model(torch.from_numpy(rows)).numpy() - exact).max())
+            scale = max(scale, float(np.abs(answer.narrow["output_0"]).max()))
+    noise = measured.noise.outputs["output_0"]
+    assert measured.noise.reference == "float64"
+    assert noise.floor == pytest.approx(max(errors), rel=1e-6)
+    assert noise.scale == scale
+    assert noise.tolerance == max(16 * noise.floor, 8 * float(np.spacing(np.float32(scale))))
+
+
+def test_where_float64_cannot_run_the_spread_of_float32_stands_in_and_the_report_says_so(export: Export) -> None:
+    network = export(lambda self, x: self.linear(x.float()))
+    assert network.parity["reference"] == "float32 spread"
+    assert "cannot run in float64" in network.parity["reason"]
+    assert any("spread of float32" in note for note in network.notes)
+    assert network.outputs[0].tolerance < 1e-4
+
+
+def test_an_operator_that_stays_in_float32_is_found_and_the_spread_counts_too(export: Export) -> None:
+    network = export(lambda self, x: self.linear(x) + x.float().sin())
+    assert network.parity["reference"] == "float32 spread"
+    assert "stays below float64 (test_tolerance.py" in network.parity["reason"]
+
+
+def test_a_model_whose_rounding_swallows_its_answer_is_refused(export: Export) -> None:
+    with pytest.raises(ParityError, match="could not tell a right graph from a wrong one"):
+        export(lambda self, x: (self.linear(x) + 1e7) - 1e7)
+
+
+def test_rows_on_which_precision_decides_are_left_out_of_the_floor(export: Export, table: NDArray[np.float32]) -> None:
+    """A tie broken by rounding would otherwise widen the tolerance until every graph passes."""
+    rows = table.copy()
+    rows[60, :] = np.float32(1 / 3)
+
+    def decide(self: Any, x: torch.Tensor) -> torch.Tensor:
+        third = x.new_full((1,), 1.0) / 3.0  # float32 and float64 lie on different sides of 1/3
+        return torch.where(x[:, :1] > third, 5.0, 0.0) + self.linear(x)
+
+    network = export(decide, rows, held_out=range(40, 80))
+    assert network.outputs[0].tolerance < 1e-4
+
+
+def test_decisions_are_counted(export: Export) -> None:
+    figures = export(lambda self, x: self.linear(x)).parity["outputs"]["output_0"]
+    assert figures["flips"] == 0
+    assert figures["decisions"] == export(lambda self, x: self.linear(x)).parity["rows"] > 100
+
+
+def dtypes(model: nn.Module) -> set[torch.dtype]:
+    return {tensor.dtype for tensor in [*model.parameters(), *model.buffers()] if tensor.is_floating_point()}
+
+
+@pytest.fixture
+def deep() -> Iterator[nn.Module]:
+    torch.manual_seed(0)
+    yield nn.Sequential(nn.Linear(8, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 4)).eval()
+    assert torch.get_default_dtype() == torch.float32
+
+
+@pytest.mark.parametrize("at_once_bytes", [0, 1 << 30], ids=["module by module", "at once"])
+def test_the_model_computes_in_float64_and_is_afterwards_as_it_was(deep: nn.Module, at_once_bytes: int) -> None:
+    x = torch.rand(5, 8)
+    wanted = copy.deepcopy(deep).double()(x.double())
+    before = {name: (value.data_ptr(), value.clone()) for name, value in deep.state_dict().items()}
+    with torch.no_grad(), in_float64(deep, at_once_bytes=at_once_bytes):
+        assert torch.equal(deep(x.double()), wanted)
+    after = deep.state_dict()
+    assert all(after[name].data_ptr() == place for name, (place, _) in before.items())
+    assert all(torch.equal(after[name], value) for name, (_, value) in before.items())
+
+
+def test_a_large_model_is_never_held_twice(deep: nn.Module) -> None:
+    widest = 0
+
+    def look(*_: Any) -> None:
+        nonlocal widest
+        wide = [tensor.nbytes for tensor in deep.parameters() if tensor.dtype == torch.float64]
+        widest = max(widest, sum(wide))
+
+    for layer in deep:
+        layer.register_forward_hook(look)
+    with torch.no_grad(), in_float64(deep, at_once_bytes=0):
+        deep(torch.rand(5, 8).double())
+    assert 0 < widest <= 8 * (16 * 8 + 16)
+
+
+@pytest.mark.parametrize("at_once_bytes", [0, 1 << 30], ids=["module by module", "at once"])
+def test_a_failure_on_the_way_leaves_nothing_cast(deep: nn.Module, at_once_bytes: int) -> None:
+    deep[2].register_forward_hook(lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError), torch.no_grad(), in_float64(deep, at_once_bytes=at_once_bytes):
+        deep(torch.rand(5, 8).double())
+    assert dtypes(deep) == {torch.float32}
+
+
+def test_tied_weights_stay_tied(deep: nn.Module) -> None:
+    tied = nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 8))
+    tied[1].weight = tied[0].weight
+    with torch.no_grad(), in_float64(tied):
+        assert tied[1].weight.data_ptr() == tied[0].weight.data_ptr()
+        assert dtypes(tied) == {torch.float64}
+    assert tied[1].weight is tied[0].weight
+    assert dtypes(tied) == {torch.float32}
