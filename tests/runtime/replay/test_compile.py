@@ -64,9 +64,7 @@ def test_an_odd_escape_in_a_string_is_no_warning():
 
 
 def test_a_module_that_is_missing_at_the_top_level_is_named():
-    with pytest.raises(
-        RequirementError, match="to_tensor.py needs a module that is not installed here: No module named"
-    ):
+    with pytest.raises(RequirementError, match="needs a module that is not installed here: No module named"):
         compile_function("import nosuchmodule\ndef to_tensor(d):\n    return d\n")
 
 

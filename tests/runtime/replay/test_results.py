@@ -72,7 +72,7 @@ REFUSED = {
     "a numpy number": (np.float32(1), "a number without batch axis"),
     "an array without axis": (np.array(1.0), "a number without batch axis"),
     "an empty tuple": ((), "to_tensor returned a tuple as its result"),
-    "a torch tensor": (Tensor(), "a torch tensor as its result; return numpy (inference has no torch)"),
+    "a torch tensor": (Tensor(), "a torch tensor as its result; return numpy (torch is not there at inference)"),
     "a torch tensor in a slot": ((np.ones(3), Tensor()), "a torch tensor as slot 1"),
     "objects": (np.array([[1], [2, 3], []], dtype=object), "dtype object as its result; rows of one shape stack"),
     "strings": (np.array(["a", "b", "c"]), "dtype <U1 as its result; tensors hold numbers"),
@@ -83,7 +83,7 @@ REFUSED = {
     "a masked array": (np.ma.array([1.0, 2.0, 3.0]), "a masked array as its result; fill it: np.ma.filled(x, value)"),
     "too few rows": (
         np.ones((2, 3)),
-        "returned shape (2, 3) as its result for 3 rows; the first axis must be the rows",
+        "shape (2, 3) as its result for 3 rows; the first axis must be the rows",
     ),
     "a lost axis": (np.ones((8, 8)), "squeeze() without an axis, or a transposed result, loses it"),
     "no rows": (np.empty((0, 3)), "returned shape (0, 3) as its result for 3 rows"),
