@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from hyrax_pack.data.group import FieldDescription, Group
 from hyrax_pack.errors import DataError, Problem, describe
 
+# So many rows, spread over the group, are collated one by one.
+_ROWS_ALONE = 32
+
 
 def observe_contract(
     data_dicts: Iterable[Mapping[str, Any]],
@@ -47,6 +50,8 @@ def observe_contract(
         rows = len(data_dict[OBJECT_ID])
         for path, values in _columns(data_dict):
             seen.setdefault(path, _Column(path)).add(values, rows)
+    if any(each.form == "collated" for each in described.values()):
+        _add_shapes_of_single_rows(group, seen)
     faults = {path: list(seen.get(path, _Column(path)).problems()) for path in described}
     problems = [problem for path in described if path in fields_read for problem in faults[path]]
     if problems:
@@ -54,6 +59,15 @@ def observe_contract(
     sound = [path for path in described if not faults[path]]
     fields = tuple(seen[path].contract(described[path], path in fields_read) for path in sound)
     return InputContract(fields=fields, batch=batch)
+
+
+def _add_shapes_of_single_rows(group: Group, seen: Mapping[str, _Column]) -> None:
+    """Large batches may all be padded to one length; rows on their own show which axes of a collated field are free."""
+    for row in np.unique(np.linspace(0, len(group) - 1, _ROWS_ALONE).astype(np.int64)).tolist():
+        for path, values in _columns(group.data_dict([row], inference=True)):
+            column = seen.get(path)
+            if column is not None and column.fault is None and isinstance(values, np.ndarray):
+                column.shapes[values.shape[1:]] = None
 
 
 def _columns(data_dict: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:

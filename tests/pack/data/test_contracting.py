@@ -82,6 +82,16 @@ def test_collated_fields_are_those_of_the_result_with_the_padded_axis_free(confi
     assert (fields["data/flux"].kind, fields["data/flux"].form) == ("array", "collated")
 
 
+def test_a_padded_axis_is_free_although_every_batch_was_padded_alike(configure: Configure) -> None:
+    class Padded(Stars):
+        def collate_flux(self, values: list[Any]) -> Any:
+            longest = max(map(len, values))
+            return np.array([np.pad(value, (0, longest - len(value))) for value in values])
+
+    flux = by_path(observe(configure, Padded, {"data/flux"}, size=10))["data/flux"]
+    assert flux.shape == ("flux.1",)
+
+
 def test_a_list_from_a_collate_function_is_replayed_as_a_list(configure: Configure) -> None:
     class Listed(Stars):
         def collate_flux(self, values: list[Any]) -> Any:
