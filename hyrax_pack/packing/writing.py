@@ -6,13 +6,10 @@ So no more stands in memory than the largest buffer that a source yields. The sa
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
-import secrets
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -24,6 +21,7 @@ from hyrax_runtime.manifest_encoding import encode_manifest
 from hyrax_runtime.manifest_parsing import manifest_to_plain, parse_manifest
 
 from hyrax_pack.errors import PackError
+from hyrax_pack.packing.temporary import temporary_beside
 
 Buffer = bytes | bytearray | memoryview
 
@@ -96,7 +94,7 @@ def write_bundle(
     ordered = sorted(sources, key=_file_order)
     members = tuple(map(_measure, ordered))
     manifest = _encode(manifest_of(members), path)
-    with _temporary_beside(path) as (temporary, file):
+    with temporary_beside(path) as (temporary, file):
         _write_members(file, manifest, members, ordered)
         file.flush()
         os.fsync(file.fileno())
@@ -147,29 +145,6 @@ def _write_members(
         if file.tell() != place.end:
             raise PackError(f"{place.entry.name}: its source gave another number of bytes the second time")
     file.write(layout.tail)
-
-
-@contextmanager
-def _temporary_beside(path: Path) -> Iterator[tuple[Path, BinaryIO]]:
-    """A new file in the folder of `path`, open for writing; gone afterwards unless it was renamed."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.partial")
-    if path.is_dir():
-        raise PackError(f"{path}: is a folder; give the bundle a file name")
-    try:
-        # Not the tempfile module's 0600: a bundle is as readable as the user's umask makes any new file.
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
-    except OSError as error:
-        raise PackError(f"{path}: cannot be written ({error.strerror}); nothing was left behind") from error
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield temporary, file
-    except OSError as error:
-        cure = "; free some space and export again" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
-        raise PackError(
-            f"{path}: cannot be written ({error.strerror or error}); nothing was left behind{cure}"
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:
