@@ -275,15 +275,27 @@ def _inner_codes(code: types.CodeType) -> Iterator[types.CodeType]:
 
 
 def _fingerprint(code: types.CodeType) -> tuple[Any, ...]:
-    return (code.co_name, code.co_code, code.co_flags, _constants(code.co_consts, _fingerprint), _meaning(code))
+    return (code.co_name, code.co_code, code.co_flags, _constants(_written(code), _fingerprint), _meaning(code))
 
 
 def _meaning(code: types.CodeType) -> tuple[Any, ...]:
     arguments = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount)
     variables = (code.co_varnames, code.co_freevars, code.co_cellvars)
-    # A class inside the function holds its own full name, which is another at the left margin.
-    constants = tuple(... if value == code.co_qualname else value for value in code.co_consts)
-    return (_constants(constants, _meaning), code.co_names, variables, arguments, code.co_flags & ~_ELSEWHERE)
+    return (
+        _constants(_written(code), _meaning),
+        code.co_names,
+        variables,
+        arguments,
+        code.co_flags & ~_ELSEWHERE,
+    )
+
+
+def _written(code: types.CodeType) -> tuple[Any, ...]:
+    """The constants, without those by which a class body knows its place: its full name and, from 3.13 on, its line."""
+    if code.co_flags & inspect.CO_OPTIMIZED:
+        return code.co_consts
+    place = (code.co_qualname, code.co_firstlineno)
+    return tuple(... if type(value) in (str, int) and value in place else value for value in code.co_consts)
 
 
 def _constants(value: Any, of_code: Callable[[types.CodeType], Any]) -> Any:

@@ -230,3 +230,38 @@ def test_syntax_newer_than_the_oldest_supported_python_is_named():
     text = "def to_tensor(d):\n    try:\n        pass\n    except* ValueError:\n        pass\n"
     assert newer_syntax(text) is None
     assert str(newer_syntax(text, (3, 10))).startswith("syntax that Python 3.10 does not read (Exception groups are")
+
+
+NEWER = {
+    "its own quote inside an f-string": """return f"{d["x"]}\"""",
+    "a backslash inside an f-string": """return f"{'\\n'.join(d)}\"""",
+    "a comment inside an f-string": 'return f"""{\n        d  # why\n    }"""',
+    "an f-string in an f-string of the same quote": "return f'{f'{d}'}'",
+    "type parameters": "def inner[T](x: T) -> T: return x\n    return inner(d)",
+    "a type statement": "type X = int\n    return d",
+}
+
+
+@pytest.mark.parametrize("body", NEWER.values(), ids=NEWER)
+def test_syntax_of_python_3_12_is_refused_by_every_python(body):
+    assert "Python 3.11 does not read" in str(newer_syntax(f"def to_tensor(d):\n    {body}\n"))
+
+
+OLDER = {
+    "another quote inside an f-string": """return f"{d['x']!r:>{10}} {{}} \\n\"""",
+    "an f-string in an f-string": """return f"{f'{d}'}" f'{d}'""",
+    "a triple quote": """return f\'\'\'{d["x"]} {f"{d}"} \'\'\'""",
+    "a raw one": """return rf"\\d{d}\"""",
+}
+
+
+@pytest.mark.parametrize("body", OLDER.values(), ids=OLDER)
+def test_f_strings_of_python_3_11_pass_everywhere(body):
+    assert newer_syntax(f"def to_tensor(d):\n    {body}\n") is None
+
+
+def test_a_class_inside_the_function_may_move_to_another_line(load, folder):
+    source = SOURCE.replace("return", "class Local: pass\n        return")
+    module = load(source)
+    (folder / "stamps.py").write_text("# new\n" + source)
+    assert "class Local: pass" in capture(module.StampNet).text
