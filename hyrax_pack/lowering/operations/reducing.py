@@ -1,0 +1,130 @@
+"""Over one or several axes: sums, products, extremes, truth, positions of extremes, running totals.
+
+onnxruntime's ReduceMax and ReduceMin skip NaN where numpy gives NaN, and its ArgMax does not stop at a NaN; both are
+mended here. Sums of the small integers are numpy's wider ones already when they arrive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from hyrax_pack.lowering.graph.building import DType, Graph, Shape, Value
+from hyrax_pack.lowering.operations.arithmetic import binary, choose, is_nan, scalar
+from hyrax_pack.lowering.operations.casting import (
+    BOOL,
+    FLOAT32,
+    FLOAT64,
+    INT32,
+    INT64,
+    UINT64,
+    carrier,
+    cast,
+    plain_cast,
+)
+
+_ORDERED = frozenset({FLOAT32, FLOAT64, INT32, INT64})
+
+
+def reduced_shape(shape: Shape, axes: Sequence[int], keep: bool) -> Shape:
+    """Return the shape that is left after the axes are reduced."""
+    if keep:
+        return tuple(1 if axis in axes else dim for axis, dim in enumerate(shape))
+    return tuple(dim for axis, dim in enumerate(shape) if axis not in axes)
+
+
+def reduce_sum(graph: Graph, value: Value, axes: Sequence[int], keep: bool) -> Value:
+    """Add up over the axes in the value's own dtype, wrapping around for integers."""
+    return _reduce(graph, "ReduceSum", value, _summed_as(value.dtype), axes, keep)
+
+
+def reduce_product(graph: Graph, value: Value, axes: Sequence[int], keep: bool) -> Value:
+    """Multiply over the axes in the value's own dtype, wrapping around for integers."""
+    return _reduce(graph, "ReduceProd", value, _summed_as(value.dtype), axes, keep)
+
+
+def reduce_extreme(graph: Graph, op: str, value: Value, axes: Sequence[int], keep: bool) -> Value:
+    """Return the greatest (`ReduceMax`) or least (`ReduceMin`) over the axes; NaN where there is a NaN."""
+    via = INT32 if value.dtype == BOOL else carrier(value.dtype)
+    made = _reduce(graph, op, value, via, axes, keep)
+    if value.dtype.kind != "f":
+        return made
+    return choose(graph, reduce_any(graph, is_nan(graph, value), axes, keep), scalar(graph, np.nan, made), made)
+
+
+def reduce_any(graph: Graph, condition: Value, axes: Sequence[int], keep: bool) -> Value:
+    """Whether a condition holds anywhere along the axes."""
+    return _reduce(graph, "ReduceMax", condition, FLOAT32, axes, keep)
+
+
+def reduce_all(graph: Graph, condition: Value, axes: Sequence[int], keep: bool) -> Value:
+    """Whether a condition holds everywhere along the axes."""
+    return _reduce(graph, "ReduceMin", condition, FLOAT32, axes, keep)
+
+
+def count_true(graph: Graph, condition: Value, axes: Sequence[int], keep: bool) -> Value:
+    """How often a condition holds along the axes, int64."""
+    return reduce_sum(graph, cast(graph, condition, INT64), axes, keep)
+
+
+def position_of_extreme(graph: Graph, op: str, value: Value, axis: int, keep: bool) -> Value:
+    """Return where the first greatest (`ArgMax`) or least (`ArgMin`) is; the first NaN counts as both."""
+    via = INT32 if value.dtype == BOOL else carrier(value.dtype)
+    shape = reduced_shape(value.shape, [axis], keep)
+    carried = plain_cast(graph, value, via)
+    made = graph.one(op, [carried], INT64, shape, axis=axis, keepdims=int(keep))
+    if value.dtype.kind != "f":
+        return made
+    bad = is_nan(graph, carried)
+    first = graph.one("ArgMax", [plain_cast(graph, bad, FLOAT32)], INT64, shape, axis=axis, keepdims=int(keep))
+    return choose(graph, reduce_any(graph, bad, [axis], keep), first, made)
+
+
+def running_sum(graph: Graph, value: Value, axis: int) -> Value:
+    """Return the running total along an axis in the value's own dtype."""
+    carried = plain_cast(graph, value, _summed_as(value.dtype))
+    made = graph.one("CumSum", [carried, graph.constant(np.int64(axis))], carried.dtype, value.shape)
+    return plain_cast(graph, made, value.dtype)
+
+
+def element_count(graph: Graph, value: Value, axes: Sequence[int]) -> Value:
+    """Return how many elements are reduced into one, as a scalar int64; a constant where it is known."""
+    known = 1
+    made: Value | None = None
+    for axis in axes:
+        dim = value.shape[axis]
+        if dim is not None:
+            known *= dim
+            continue
+        size = dimension(graph, value, axis)
+        made = size if made is None else binary(graph, "Mul", made, size)
+    fixed = graph.constant(np.int64(known))
+    if made is None:
+        return fixed
+    return made if known == 1 else binary(graph, "Mul", made, fixed)
+
+
+def dimension(graph: Graph, value: Value, axis: int) -> Value:
+    """Return the size of an axis as a scalar int64."""
+    dim = value.shape[axis]
+    if dim is not None:
+        return graph.constant(np.int64(dim))
+    one = graph.one("Shape", [value], INT64, (1,), start=axis, end=axis + 1)
+    return graph.one("Squeeze", [one, graph.ints([0])], INT64, ())
+
+
+def _reduce(graph: Graph, op: str, value: Value, via: DType, axes: Sequence[int], keep: bool) -> Value:
+    if not axes:
+        return value
+    carried = plain_cast(graph, value, via)
+    shape = reduced_shape(value.shape, axes, keep)
+    made = graph.one(op, [carried, graph.ints(sorted(axes))], via, shape, keepdims=int(keep))
+    return cast(graph, made, value.dtype) if value.dtype == BOOL else plain_cast(graph, made, value.dtype)
+
+
+def _summed_as(dtype: DType) -> DType:
+    if dtype == UINT64:
+        return INT64
+    carried = carrier(dtype)
+    return carried if carried in _ORDERED else INT64

@@ -1,0 +1,303 @@
+"""What stands for Python's own numbers: `float(x)`, a row of a list of floats, the size of the batch, a loop's counter.
+
+A Python number is weak: with a float32 array it is float32, so it is traced apart from numpy's scalars. The batch size
+may be calculated with; whatever would fix it (a comparison, a conversion, an index) refuses.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+
+from hyrax_pack.lowering.graph.building import Value
+from hyrax_pack.lowering.operations.arithmetic import binary, compare, negate, unary
+from hyrax_pack.lowering.operations.casting import FLOAT64, INT64, cast
+from hyrax_pack.lowering.operations.dividing import floor_divide, remainder
+from hyrax_pack.lowering.tracing.shadows import Shadowed, quietly
+
+if TYPE_CHECKING:
+    from hyrax_pack.lowering.tracing.trace import Trace
+
+Number = bool | int | float
+
+
+class TracedNumber(Shadowed):
+    """A Python bool, int or float that depends on the data."""
+
+    __slots__ = ("_shadows", "trace", "value")
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, trace: Trace, shadows: tuple[Number, Number], value: Value) -> None:
+        self.trace = trace
+        self._shadows = shadows
+        self.value = value
+
+    def shadow(self, which: int) -> Any:
+        """Return the Python number of one batch."""
+        return self._shadows[which]
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        return self.trace.call_ufunc(ufunc, method, inputs, kwargs)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        return self.trace.call_numpy(function, args, kwargs)
+
+    def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        self.trace.refuse("a number from the data is turned into a real array", construct=self._words())
+
+    def __bool__(self) -> bool:
+        return self.trace.decide(self.value, self._shadows)
+
+    def __float__(self) -> float:
+        self.trace.refuse("a number from the data is turned into a plain one", construct="float()")
+
+    def __int__(self) -> int:
+        self.trace.refuse("a number from the data is turned into a plain one", construct="int()")
+
+    def __index__(self) -> int:
+        self.trace.refuse(
+            f"{self._words()} is used as an index, a count or a size",
+            hint="let sizes come from shapes that every row shares, and pick with arrays: table[indices]",
+        )
+
+    def __repr__(self) -> str:
+        self.trace.refuse(f"{self._words()} is turned into text", hint="leave out messages that show data")
+
+    __str__ = __repr__
+
+    def __format__(self, how: str) -> str:
+        return self.__repr__()
+
+    def _words(self) -> str:
+        return "a number from the data"
+
+    def _with(self, other: Any, function: Callable[[Any, Any], Any], *, swapped: bool = False) -> Any:
+        if not isinstance(other, TracedNumber | bool | int | float):
+            return NotImplemented
+        operands = (other, self) if swapped else (self, other)
+        return self.trace.calculate(function, operands)
+
+    def __add__(self, other: Any) -> Any:
+        return self._with(other, operator.add)
+
+    def __radd__(self, other: Any) -> Any:
+        return self._with(other, operator.add, swapped=True)
+
+    def __sub__(self, other: Any) -> Any:
+        return self._with(other, operator.sub)
+
+    def __rsub__(self, other: Any) -> Any:
+        return self._with(other, operator.sub, swapped=True)
+
+    def __mul__(self, other: Any) -> Any:
+        if isinstance(other, list | tuple):
+            self.__index__()
+        return self._with(other, operator.mul)
+
+    def __rmul__(self, other: Any) -> Any:
+        if isinstance(other, list | tuple):
+            self.__index__()
+        return self._with(other, operator.mul, swapped=True)
+
+    def __truediv__(self, other: Any) -> Any:
+        return self._with(other, operator.truediv)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return self._with(other, operator.truediv, swapped=True)
+
+    def __floordiv__(self, other: Any) -> Any:
+        return self._with(other, operator.floordiv)
+
+    def __rfloordiv__(self, other: Any) -> Any:
+        return self._with(other, operator.floordiv, swapped=True)
+
+    def __mod__(self, other: Any) -> Any:
+        return self._with(other, operator.mod)
+
+    def __rmod__(self, other: Any) -> Any:
+        return self._with(other, operator.mod, swapped=True)
+
+    def __pow__(self, other: Any) -> NoReturn:
+        self.trace.refuse(
+            "a power of Python numbers: Python raises where it overflows",
+            construct="**",
+            hint="keep it a numpy scalar: leave out float() and .item()",
+        )
+
+    __rpow__ = __pow__
+
+    def __neg__(self) -> Any:
+        return self.trace.calculate(operator.neg, (self,))
+
+    def __abs__(self) -> Any:
+        return self.trace.calculate(operator.abs, (self,))
+
+    def __pos__(self) -> Any:
+        return self
+
+    def __eq__(self, other: object) -> Any:
+        return self._with(other, operator.eq)
+
+    def __ne__(self, other: object) -> Any:
+        return self._with(other, operator.ne)
+
+    def __lt__(self, other: Any) -> Any:
+        return self._with(other, operator.lt)
+
+    def __le__(self, other: Any) -> Any:
+        return self._with(other, operator.le)
+
+    def __gt__(self, other: Any) -> Any:
+        return self._with(other, operator.gt)
+
+    def __ge__(self, other: Any) -> Any:
+        return self._with(other, operator.ge)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or not hasattr(self._shadows[0], name):
+            raise AttributeError(name)
+        self.trace.refuse(f"the method {name} of a number from the data", construct=f".{name}")
+
+
+class Size(TracedNumber):
+    """A dimension that is known only when the graph runs: the batch (`is_batch`), or how much was selected."""
+
+    __slots__ = ("is_batch",)
+
+    def __init__(self, trace: Trace, shadows: tuple[int, int], value: Value, *, is_batch: bool) -> None:
+        super().__init__(trace, shadows, value)
+        self.is_batch = is_batch
+
+    def _words(self) -> str:
+        return "the size of the batch" if self.is_batch else "the size of a selection"
+
+    def __bool__(self) -> bool:
+        return True if self.is_batch else bool(self != 0)
+
+    def _with(self, other: Any, function: Callable[[Any, Any], Any], *, swapped: bool = False) -> Any:
+        if self.is_batch and function in _COMPARISONS:
+            return self._compared(other, function)
+        return super()._with(other, function, swapped=swapped)
+
+    def _compared(self, other: Any, function: Callable[[Any, Any], bool]) -> bool:
+        """Answer what holds for every batch that is not empty; refuse what depends on how large it is."""
+        if isinstance(other, Size) and other.is_batch and other._shadows == self._shadows:
+            return function(1, 1)
+        if isinstance(other, int | float) and self._shadows in (self.trace.batch_sizes,):
+            answers = {function(size, other) for size in (1, 2, 1 << 40)}
+            if len(answers) == 1 and not _is_between(other, function):
+                return answers.pop()
+        if not isinstance(other, TracedNumber | int | float):
+            return function is operator.ne
+        self.trace.refuse(
+            "a branch or a comparison on the size of the batch",
+            hint="let the function do the same for every batch",
+        )
+
+
+class Position(Shadowed):
+    """The counter of a loop over the rows, in a trace of one row: it may only say which row is meant."""
+
+    __slots__ = ("trace",)
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+
+    def shadow(self, which: int) -> int:
+        """Return the place of the one row that is traced; only keys of subscripts ask for it."""
+        return 0
+
+    def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
+        self.trace.refuse(
+            "a row's position in its batch is used as a value",
+            hint="a row must give the same whatever stands before it; use the counter as an index only",
+        )
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _refuse
+    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = __neg__ = __abs__ = _refuse
+    __lt__ = __le__ = __gt__ = __ge__ = __bool__ = __int__ = __float__ = __index__ = _refuse
+    __eq__ = __ne__ = __repr__ = __str__ = __format__ = _refuse  # type: ignore[assignment]
+    __array__ = __array_ufunc__ = __array_function__ = _refuse
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        self._refuse()
+
+
+_COMPARISONS = frozenset({operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge})
+
+
+def emit_number(trace: Trace, function: Callable[..., Any], operands: tuple[Any, ...]) -> TracedNumber | Size:
+    """Calculate with Python numbers as Python does, where no value can make Python raise."""
+    shadows = tuple(
+        quietly(function, [one.shadow(at) if isinstance(one, TracedNumber) else one for one in operands], {})
+        for at in (0, 1)
+    )
+    dtype = FLOAT64 if any(isinstance(one, float) for one in _shadow_numbers(operands)) else INT64
+    if function is operator.truediv:
+        dtype = FLOAT64
+    values = [
+        cast(trace.graph, one.value if isinstance(one, TracedNumber) else trace.graph.constant(one), dtype)
+        for one in operands
+    ]
+    value = _emit(trace, function, operands, values)
+    if isinstance(shadows[0], bool):
+        return TracedNumber(trace, (bool(shadows[0]), bool(shadows[1])), value)
+    sizes = [one for one in operands if isinstance(one, Size)]
+    is_size = isinstance(shadows[0], int) and bool(sizes)
+    if is_size and all(isinstance(one, Size | int) for one in operands):
+        return Size(trace, (shadows[0], shadows[1]), value, is_batch=all(one.is_batch for one in sizes))
+    return TracedNumber(trace, (shadows[0], shadows[1]), value)
+
+
+def _emit(trace: Trace, function: Callable[..., Any], operands: tuple[Any, ...], values: list[Value]) -> Value:
+    graph = trace.graph
+    if function in _PLAIN:
+        return binary(graph, _PLAIN[function], values[0], values[1])
+    if function in _COMPARED:
+        made = compare(graph, _COMPARED[function], values[0], values[1])
+        return negate(graph, made) if function is operator.ne else made
+    if function is operator.neg:
+        return unary(graph, "Neg", values[0])
+    if function is operator.abs:
+        return unary(graph, "Abs", values[0])
+    _refuse_zero_divisor(trace, operands[1])
+    if function is operator.truediv:
+        return binary(graph, "Div", values[0], values[1])
+    return (floor_divide if function is operator.floordiv else remainder)(graph, values[0], values[1])
+
+
+def _refuse_zero_divisor(trace: Trace, divisor: Any) -> None:
+    """Python raises for a zero where numpy gives infinity: the one thing a graph cannot do."""
+    is_safe = (isinstance(divisor, Size) and divisor.is_batch) or (isinstance(divisor, int | float) and divisor != 0)
+    if not is_safe:
+        trace.refuse(
+            "a Python number divided by one from the data: Python raises where that is 0",
+            construct="/",
+            hint="keep it a numpy scalar: leave out float() and .item()",
+        )
+
+
+def _shadow_numbers(operands: tuple[Any, ...]) -> list[Any]:
+    return [one.shadow(0) if isinstance(one, TracedNumber) else one for one in operands]
+
+
+def _is_between(other: float, function: Callable[[Any, Any], bool]) -> bool:
+    """Whether some batch size between the ones tried would answer otherwise."""
+    return function in (operator.eq, operator.ne) and other >= 1
+
+
+_PLAIN = {operator.add: "Add", operator.sub: "Sub", operator.mul: "Mul"}
+_COMPARED = {
+    operator.eq: "Equal",
+    operator.ne: "Equal",
+    operator.lt: "Less",
+    operator.le: "LessOrEqual",
+    operator.gt: "Greater",
+    operator.ge: "GreaterOrEqual",
+}

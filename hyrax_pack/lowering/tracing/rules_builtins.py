@@ -1,0 +1,235 @@
+"""Python's own functions, as far as they meet what is traced: len, range, enumerate, zip, isinstance, float, map, ..."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+
+from hyrax_pack.lowering.operations.casting import FLOAT64, cast
+from hyrax_pack.lowering.tracing.arrays import Traced
+from hyrax_pack.lowering.tracing.numbers import Position, Size, TracedNumber
+from hyrax_pack.lowering.tracing.rows import Rows, Unreadable
+from hyrax_pack.lowering.tracing.shadows import Shadowed, holds_traced, shadow_of
+from hyrax_pack.lowering.tracing.trace import Rule
+
+if TYPE_CHECKING:
+    from hyrax_pack.lowering.tracing.trace import Trace
+
+
+def lower_len(trace: Trace, value: Any) -> Any:
+    """Lower len(): the batch's size for rows and whatever a loop over them gathered."""
+    if isinstance(value, Rows):
+        return value.stack.shape[0] if value.is_batch else len(value.stack.shadows[0])
+    if isinstance(value, Unreadable):
+        if value.is_row:
+            value.__len__()
+        return trace.batch_size
+    if isinstance(value, Traced):
+        if not value.ndim:
+            raise TypeError("len() of unsized object")
+        return value.shape[0]
+    if trace.mode == "row" and type(value) is list and len(value) == 1 and _from_rows(value[0]):
+        return trace.batch_size
+    return len(value)
+
+
+def _from_rows(value: Any) -> bool:
+    return isinstance(value, Position) or holds_traced(value)
+
+
+def lower_range(trace: Trace, *bounds: Any) -> Any:
+    """Lower range(): over the rows it is one position, in a trace of one row."""
+    if not any(isinstance(bound, Size) for bound in bounds):
+        return range(*bounds)
+    if len(bounds) == 1 and bounds[0].is_batch:
+        if trace.mode == "batch":
+            trace.need_rows()
+        return [Position(trace)]
+    trace.refuse("a loop over part of the batch, or over a selection", construct="range()")
+
+
+def lower_enumerate(trace: Trace, values: Any, start: int = 0) -> Any:
+    """Lower enumerate()."""
+    if not _is_batch(trace, values):
+        return enumerate(values, start)
+    if not isinstance(start, int) or start != 0:
+        trace.refuse("rows counted from another number than 0", construct="enumerate()")
+    return ((Position(trace), value) for value in _walked(trace, values))
+
+
+def lower_zip(trace: Trace, *columns: Any, strict: bool = False) -> Any:
+    """Lower zip(): rows go with rows."""
+    batches = [_is_batch(trace, column) for column in columns]
+    if not any(batches):
+        return zip(*columns, strict=strict)
+    if not all(batches):
+        trace.refuse(
+            "rows go side by side with what is not one per row",
+            construct="zip()",
+            hint="a row must give the same whatever its place in the batch",
+        )
+    return zip(*[_walked(trace, column) for column in columns], strict=strict)
+
+
+def _is_batch(trace: Trace, value: Any) -> bool:
+    """Whether a value has one entry per row of the batch."""
+    if isinstance(value, Rows):
+        return value.is_batch
+    if isinstance(value, Unreadable):
+        return not value.is_row
+    if isinstance(value, Traced):
+        return bool(value.ndim) and isinstance(value.shape[0], Size)
+    return trace.mode == "row" and type(value) is list and len(value) == 1 and _from_rows(value[0])
+
+
+def _walked(trace: Trace, value: Any) -> Iterator[Any]:
+    return trace.walk(value) if isinstance(value, Shadowed) else iter(value)
+
+
+def lower_isinstance(trace: Trace, value: Any, classes: Any) -> bool:
+    """Lower isinstance(): asks what stands behind the traced value."""
+    if isinstance(value, Unreadable):
+        if value.is_row:
+            value.__len__()
+        return isinstance([], classes)
+    return isinstance(shadow_of(value, 0) if isinstance(value, Shadowed) else value, classes)
+
+
+def lower_type(trace: Trace, *args: Any) -> Any:
+    """Lower type() of one value."""
+    if len(args) == 1 and isinstance(args[0], Shadowed):
+        return list if isinstance(args[0], Unreadable) else type(args[0].shadow(0))
+    return type(*args)
+
+
+def lower_sequence(kind: type) -> Callable[..., Any]:
+    """Return the rule of list() or tuple()."""
+
+    def rule(trace: Trace, *values: Any) -> Any:
+        if values and isinstance(values[0], Rows) and kind is list:
+            return values[0]
+        return kind(*values)
+
+    return rule
+
+
+def lower_float(trace: Trace, *values: Any) -> Any:
+    """Lower float(): a Python number that stays traced."""
+    if not values or not isinstance(values[0], Traced | TracedNumber):
+        return float(*values)
+    value = values[0]
+    if isinstance(value, TracedNumber):
+        shadows = (float(value.shadow(0)), float(value.shadow(1)))
+        return TracedNumber(trace, shadows, cast(trace.graph, value.value, FLOAT64))
+    number = trace.python_number(value, "float()")
+    return lower_float(trace, number)
+
+
+def lower_int(trace: Trace, *values: Any) -> Any:
+    """Lower int() of what holds integers; of a float it raises for NaN, which a graph cannot."""
+    if not values or not isinstance(values[0], Traced | TracedNumber):
+        return int(*values)
+    value = values[0]
+    number = value if isinstance(value, TracedNumber) else trace.python_number(value, "int()")
+    if isinstance(number, Size) or not isinstance(number, TracedNumber):
+        return number if isinstance(number, Size) else int(number)
+    if isinstance(number.shadow(0), float):
+        trace.refuse("int() of a float raises for NaN", construct="int()", hint="use x.astype(np.int64)")
+    shadows = (int(number.shadow(0)), int(number.shadow(1)))
+    return TracedNumber(trace, shadows, cast(trace.graph, number.value, np.int64))
+
+
+def lower_bool(trace: Trace, *values: Any) -> Any:
+    """Lower bool(): both answers are followed."""
+    return bool(*values)
+
+
+def lower_map(trace: Trace, function: Any, *columns: Any) -> Any:
+    """Lower map(): every call passes through the trace."""
+    rows = lower_zip(trace, *columns) if len(columns) > 1 else ((one,) for one in columns[0])
+    return (trace.call(function, *row) for row in rows)
+
+
+def lower_filter(trace: Trace, function: Any, values: Any) -> Any:
+    """Lower filter()."""
+    return (value for value in values if (value if function is None else trace.call(function, value)))
+
+
+def lower_sum(trace: Trace, values: Any, start: Any = 0) -> Any:
+    """Lower sum()."""
+    return sum(_walked(trace, values) if isinstance(values, Shadowed) else values, start)
+
+
+def lower_reversed(trace: Trace, values: Any) -> Any:
+    """Lower reversed(): not of the rows."""
+    if _is_batch(trace, values):
+        trace.refuse("the rows in another order", construct="reversed()")
+    if isinstance(values, Traced):
+        return iter(values[::-1])
+    return reversed(values)
+
+
+def lower_hasattr(trace: Trace, value: Any, name: str) -> bool:
+    """Lower hasattr(): asks what stands behind the traced value."""
+    if isinstance(value, Unreadable):
+        return hasattr([], name)
+    return hasattr(shadow_of(value, 0) if isinstance(value, Shadowed) else value, name)
+
+
+def _refusing(name: str) -> Callable[..., NoReturn]:
+    def rule(trace: Trace, *args: Any, **kwargs: Any) -> NoReturn:
+        trace.refuse("this looks beyond the data", construct=f"{name}()", hint="compute from data_dict only")
+
+    return rule
+
+
+def _nothing(trace: Trace, *args: Any, **kwargs: Any) -> None:
+    """What is printed changes no result."""
+
+
+def _always(lower: Callable[..., Any]) -> Rule:
+    return Rule(lower, is_special=True, is_always=True)
+
+
+RULES: dict[Any, Rule] = {
+    len: _always(lower_len),
+    range: _always(lower_range),
+    enumerate: _always(lower_enumerate),
+    zip: _always(lower_zip),
+    isinstance: _always(lower_isinstance),
+    hasattr: _always(lower_hasattr),
+    type: _always(lower_type),
+    list: _always(lower_sequence(list)),
+    tuple: _always(lower_sequence(tuple)),
+    float: _always(lower_float),
+    int: _always(lower_int),
+    bool: _always(lower_bool),
+    map: _always(lower_map),
+    filter: _always(lower_filter),
+    sum: _always(lower_sum),
+    reversed: _always(lower_reversed),
+    print: _always(_nothing),
+} | {
+    getattr(builtins, name): _always(_refusing(name))
+    for name in [
+        "breakpoint",
+        "compile",
+        "delattr",
+        "dir",
+        "eval",
+        "exec",
+        "globals",
+        "hash",
+        "id",
+        "input",
+        "locals",
+        "memoryview",
+        "open",
+        "setattr",
+        "vars",
+        "__import__",
+    ]
+}

@@ -1,0 +1,34 @@
+"""The one table of what lowers: from a function to the rule for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hyrax_pack.lowering.tracing import (
+    rules_builtins,
+    rules_creating,
+    rules_inquiring,
+    rules_linear,
+    rules_math,
+    rules_picking,
+    rules_reducing,
+    rules_shapes,
+    rules_statistics,
+)
+from hyrax_pack.lowering.tracing.trace import Rule
+
+
+def all_rules() -> Mapping[Any, Rule]:
+    """Return every rule there is."""
+    return {
+        **rules_builtins.RULES,
+        **rules_math.RULES,
+        **rules_inquiring.RULES,
+        **rules_creating.RULES,
+        **rules_shapes.RULES,
+        **rules_reducing.RULES,
+        **rules_statistics.RULES,
+        **rules_picking.RULES,
+        **rules_linear.RULES,
+    }

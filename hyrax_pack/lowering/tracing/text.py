@@ -1,0 +1,163 @@
+"""The captured text, rewritten for tracing.
+
+Every call `f(x)` becomes `__hyrax_call__(f, x)` and every `a[i]` that is read `__hyrax_subject__(a)[i]`, so that
+nothing reaches C code, a builtin or a table of constants without passing through the trace. Lines stay what they are.
+Imports are watched: what is not numpy or plain calculation runs in Python only.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import types
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from hyrax_runtime.manifest import Reason
+from hyrax_runtime.replay import check_text
+
+from hyrax_pack.lowering.refusal import Refused
+
+FILE_NAME = "<lowering to_tensor.py>"
+CALL = "__hyrax_call__"
+SUBJECT = "__hyrax_subject__"
+
+_CALCULATING = frozenset(
+    [
+        "__future__",
+        "abc",
+        "cmath",
+        "collections",
+        "copy",
+        "dataclasses",
+        "enum",
+        "functools",
+        "itertools",
+        "math",
+        "numbers",
+        "numpy",
+        "operator",
+        "re",
+        "string",
+        "typing",
+        "warnings",
+    ]
+)
+
+
+def load_function(
+    text: str, call: Callable[..., Any], subject: Callable[[Any], Any], refuse: Callable[..., NoReturn]
+) -> Callable[[Any], Any]:
+    """Define the text's functions with their calls and subscripts handed to the trace; return `to_tensor`.
+
+    `refuse` is told, from inside the function, of an import that runs in Python only.
+
+    Raises
+    ------
+    Refused
+        The text holds something that a trace would take for granted: global state, a mutable default, `match`.
+    """
+    check_text(text, "to_tensor.py")
+    tree = ast.parse(text)
+    _Watched().visit(tree)
+    rewritten = ast.fix_missing_locations(_Rewritten().visit(tree))
+    code = compile(rewritten, FILE_NAME, "exec", dont_inherit=True)
+    namespace: dict[str, Any] = {"__name__": "hyrax_to_tensor", "__builtins__": _builtins(refuse)}
+    namespace |= {CALL: call, SUBJECT: subject}
+    exec(code, namespace)
+    function: Callable[[Any], Any] = namespace["to_tensor"]
+    return function
+
+
+def line_in_text(frame: types.FrameType | None) -> int | None:
+    """Return the line of the captured text that is running, seen from a frame inside of what it called."""
+    while frame is not None:
+        if frame.f_code.co_filename == FILE_NAME:
+            return frame.f_lineno
+        frame = frame.f_back
+    return None
+
+
+def line_of_error(error: BaseException) -> int | None:
+    """Return the innermost line of the captured text that an error passed through."""
+    line = None
+    step = error.__traceback__
+    while step is not None:
+        if step.tb_frame.f_code.co_filename == FILE_NAME:
+            line = step.tb_lineno
+        step = step.tb_next
+    return line
+
+
+class _Watched(ast.NodeVisitor):
+    """Refuses what is wrong to trace before anything runs."""
+
+    def visit_Global(self, node: ast.Global) -> None:
+        """State that outlives a call."""
+        _refuse(node, "global", "state that outlives a call", "return everything; keep nothing between calls")
+
+    def visit_Match(self, node: ast.Match) -> None:
+        """Patterns test types and values without calling anything."""
+        _refuse(node, "match", "patterns look at types and values behind the trace's back", "use np.where")
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        """Double underscores look at what stands for the data, not at the data."""
+        if node.attr.startswith("__") and node.attr.endswith("__"):
+            _refuse(node, f".{node.attr}", "the object itself is looked at", "use isinstance() and .dtype")
+        self.generic_visit(node)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+        """Defaults are made once and shared by all calls."""
+        for default in [*node.args.defaults, *node.args.kw_defaults]:
+            if isinstance(
+                default, ast.List | ast.Dict | ast.Set | ast.Call | ast.ListComp | ast.DictComp | ast.SetComp
+            ):
+                _refuse(default, "default", "a mutable default is state that outlives a call", "use None")
+        self.generic_visit(node)
+
+
+class _Rewritten(ast.NodeTransformer):
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        name = ast.copy_location(ast.Name(CALL, ast.Load()), node)
+        return ast.copy_location(ast.Call(name, [node.func, *node.args], node.keywords), node)
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+        self.generic_visit(node)
+        if isinstance(node.ctx, ast.Load):
+            name = ast.copy_location(ast.Name(SUBJECT, ast.Load()), node)
+            node.value = ast.copy_location(ast.Call(name, [node.value], []), node)
+        return node
+
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        node.annotation = None
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
+        if node.value is None:
+            return ast.copy_location(ast.Pass(), node)
+        value = self.visit(node.value)
+        return ast.copy_location(ast.Assign([self.visit(node.target)], value), node)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.returns = None
+        self.generic_visit(node)
+        return node
+
+
+def _builtins(refuse: Callable[..., NoReturn]) -> dict[str, Any]:
+    def watched_import(name: str, globals_: Any = None, locals_: Any = None, names: Any = (), level: int = 0) -> Any:
+        root = name.partition(".")[0]
+        if root not in _CALCULATING:
+            refuse(
+                f"{root} runs in Python only",
+                construct=f"import {name}",
+                hint="write it with numpy, or do it in the data set's getter",
+            )
+        return __import__(name, globals_, locals_, names, level)
+
+    return dict(vars(builtins)) | {"__import__": watched_import}
+
+
+def _refuse(node: ast.AST, construct: str, text: str, hint: str) -> None:
+    raise Refused(Reason(text, getattr(node, "lineno", None), construct, hint))

@@ -1,0 +1,347 @@
+"""One run of the function: where its calls arrive, and what has to be remembered.
+
+Numpy's own dispatch (`__array_ufunc__`, `__array_function__`) and the rewritten text (see text.py) bring every call
+here. A function with a rule is lowered by it; what knows nothing of traced values is called as it is, and whatever in it
+needs a real value refuses.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NoReturn
+
+import numpy as np
+from hyrax_runtime.manifest import Reason
+
+from hyrax_pack.lowering.graph.building import Graph, Value
+from hyrax_pack.lowering.operations.casting import BOOL, INT64, cast
+from hyrax_pack.lowering.operations.reducing import dimension
+from hyrax_pack.lowering.operations.shaping import reshape
+from hyrax_pack.lowering.refusal import Refused, RowsNeeded, UnluckyShadows
+from hyrax_pack.lowering.tracing import items
+from hyrax_pack.lowering.tracing.arrays import Traced, TracedArray
+from hyrax_pack.lowering.tracing.decisions import Way
+from hyrax_pack.lowering.tracing.numbers import Position, Size, TracedNumber, emit_number
+from hyrax_pack.lowering.tracing.rows import Rows, Unreadable
+from hyrax_pack.lowering.tracing.shadows import (
+    BATCH_SIZES,
+    ROW_SIZES,
+    Shadowed,
+    holds_traced,
+    on_shadows,
+    shadow_of,
+    traced_in,
+)
+from hyrax_pack.lowering.tracing.text import line_in_text
+from hyrax_pack.lowering.tracing.wrapping import adopt, known, known_pair, wrap
+
+Mode = Literal["batch", "row"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How a function is lowered.
+
+    Attributes
+    ----------
+    lower : callable
+        Takes the trace and the call's arguments. Returns a Value, a View, or what numpy functions on traced values
+        returned; with `is_special`, the finished result.
+    is_special : bool
+        The rule does everything itself; numpy is not called on the shadows.
+    is_always : bool
+        The rule is also asked where nothing traced is among the arguments.
+    """
+
+    lower: Callable[..., Any]
+    is_special: bool = False
+    is_always: bool = False
+
+
+@dataclass
+class Trace:
+    """State of one run. `poison` is the first refusal: the user's own `except:` may have swallowed it."""
+
+    graph: Graph
+    mode: Mode
+    rules: Mapping[Any, Rule]
+    ufunc_rule: Callable[..., Any]
+    way: Way = field(default_factory=Way)
+    poison: Refused | None = None
+    has_selections: bool = False
+    selected: set[tuple[int, int]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.batch_sizes = BATCH_SIZES if self.mode == "batch" else ROW_SIZES
+        count = self.graph.batch
+        if self.mode == "row":  # one row; kept from being a constant, so that nothing is worked out from it
+            count = self.graph.one("Identity", [self.graph.constant(np.int64(1))], INT64, ())
+        self.batch_size = Size(self, self.batch_sizes, count, is_batch=True)
+
+    # -- refusing and deciding
+
+    def refuse(self, text: str, *, construct: str | None = None, hint: str | None = None) -> NoReturn:
+        """Stop the trace, naming the line of the text that is running."""
+        self._stop(Refused(Reason(text, line_in_text(sys._getframe(1)), construct, hint)))
+
+    def need_rows(self) -> NoReturn:
+        """Stop the trace of a batch: the function walks over its rows."""
+        reason = Reason("a Python loop over the rows", line_in_text(sys._getframe(1)), "for")
+        self._stop(RowsNeeded(reason))
+
+    def _stop(self, refused: Refused) -> NoReturn:
+        if self.poison is None:
+            self.poison = refused
+        raise refused
+
+    def decide(self, condition: Value, shadows: tuple[Any, Any]) -> bool:
+        """Answer for the truth of a value: this run goes one way, another run will go the other."""
+        return self.way.answer(cast(self.graph, condition, BOOL), bool(shadows[0]))
+
+    def note_selection(self, real: tuple[Any, Any]) -> None:
+        """Remember that a length depends on the data; the two shadows must differ in it to be told apart."""
+        lengths = (len(real[0]), len(real[1]))
+        if lengths[0] == lengths[1] or lengths == self.batch_sizes:
+            line = line_in_text(sys._getframe(1))
+            hint = "keep the shape: np.where(condition, x, fill), or masked sums"
+            self._stop(UnluckyShadows(Reason("how much is selected depends on the data", line, "[condition]", hint)))
+        self.has_selections = True
+        self.selected.add(lengths)
+
+    def is_selected(self, lengths: tuple[int, int]) -> bool:
+        """Whether a pair of lengths depends on the data rather than on the batch."""
+        return self.has_selections and (self.mode == "row" or lengths[0] * 7 != lengths[1] * 5)
+
+    # -- calls
+
+    def call(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Carry out a call of the user's text."""
+        rule = self._rule(function)
+        if rule is not None and rule.is_always:
+            return rule.lower(self, *args, **kwargs)
+        if not holds_traced(args, kwargs):
+            self._refuse_chance(function)
+            return known(self, function(*args, **kwargs))
+        if rule is not None:
+            return self.call_numpy(function, args, kwargs)
+        if isinstance(function, type) and issubclass(function, np.generic):
+            return self.convert(self.array_of(args[0]), np.dtype(function), copy=True) if args else function()
+        return function(*args, **kwargs)
+
+    def call_numpy(self, function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """Lower one of numpy's functions by its rule."""
+        rule = self._rule(function)
+        if rule is not None and rule.is_special:
+            return rule.lower(self, *args, **kwargs)
+        out = kwargs.get("out")
+        plain = {name: value for name, value in kwargs.items() if name != "out"}
+        operands = list(traced_in([list(args), plain]))
+        if all(isinstance(one, Traced) and one.is_known for one in operands):
+            real = self._really(function, args, plain)
+            result = known_pair(self, real, operands)
+            if result is not None or real[0] is None:
+                return self._into(out, result)
+        if rule is None:
+            self.refuse(
+                "this function does not lower", construct=_name_of(function), hint="see docs/lowering.md for what does"
+            )
+        real = self._really(function, args, plain)
+        return self._into(out, adopt(self, real, rule.lower(self, *args, **plain), operands))
+
+    def call_ufunc(self, ufunc: np.ufunc, method: str, inputs: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """Lower one of numpy's element-wise functions or its `reduce`, `accumulate`, `outer`."""
+        return self.ufunc_rule(self, ufunc, method, inputs, dict(kwargs))
+
+    def calculate(self, function: Callable[..., Any], operands: tuple[Any, ...]) -> Any:
+        """Calculate with Python numbers."""
+        return emit_number(self, function, operands)
+
+    def _really(self, function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, Any]:
+        try:
+            return on_shadows(function, args, kwargs)
+        except (TypeError, ValueError, IndexError, ArithmeticError, AttributeError) as error:
+            self.refuse(f"numpy raises {type(error).__name__}: {error}", construct=_name_of(function))
+
+    def _into(self, out: Any, result: Any) -> Any:
+        if out is None:
+            return result
+        target = out[0] if isinstance(out, tuple) else out
+        if not isinstance(target, TracedArray):
+            self.refuse("out= is no array of the function's own", construct="out=")
+        target[...] = result
+        return target
+
+    def _rule(self, function: Any) -> Rule | None:
+        try:
+            return self.rules.get(function)
+        except TypeError:  # unhashable: no function of numpy
+            return None
+
+    def _refuse_chance(self, function: Any) -> None:
+        owner = getattr(function, "__self__", None)
+        home = getattr(function, "__module__", None) or type(owner).__module__
+        if str(home).startswith("numpy.random") or type(owner).__module__.startswith("numpy.random"):
+            self.refuse("random numbers", construct=_name_of(function), hint="draw them in the data set, as a field")
+
+    # -- values
+
+    def array_of(self, value: Any, dtype: Any = None) -> Any:
+        """Return what `np.asarray` makes of anything; a constant becomes a known array."""
+        if isinstance(value, Rows):
+            value = value.stack
+        if isinstance(value, Traced):
+            return value
+        if isinstance(value, TracedNumber):
+            real = on_shadows(np.asarray, [value])
+            return wrap(self, real, value.value)
+        if isinstance(value, Position | Unreadable):
+            value.__array__()
+        if holds_traced(value):
+            return self.call(np.array, value)
+        return known(self, np.asarray(value, dtype=_constant_dtype(value, dtype)))
+
+    def holds_traced(self, *values: Any) -> bool:
+        """Whether something among the values depends on the data."""
+        return any(not (isinstance(one, Traced) and one.is_known) for one in traced_in(list(values)))
+
+    def convert(self, array: Traced, dtype: Any, *, casting: str = "unsafe", copy: bool = True) -> Any:
+        """Return `array.astype(dtype)`."""
+        real = self._really(_as_type, (array, dtype, casting, copy), {})
+        if real[0] is array.shadows[0]:
+            return array
+        if array.is_known:
+            return known_pair(self, real, [])
+        return wrap(self, real, cast(self.graph, array.value, dtype))
+
+    def python_number(self, value: Any, construct: str) -> Any:
+        """Return what `.item()` gives: a Python number, which stays traced."""
+        if value.is_known:
+            return value.shadows[0].item()
+        if any(pair != (1, 1) for pair in zip(value.shadows[0].shape, value.shadows[1].shape, strict=True)):
+            self.refuse("one number is asked of an array of several", construct=construct)
+        numbers = (value.shadows[0].item(), value.shadows[1].item())
+        wide = {bool: BOOL, int: INT64}.get(type(numbers[0]), np.dtype(np.float64))
+        return TracedNumber(self, numbers, cast(self.graph, self.scalar_of(value), wide))
+
+    def scalar_of(self, value: Traced) -> Value:
+        """Return the one element of an array as a value without dimensions."""
+        return reshape(self.graph, value.value, ())
+
+    def size_of(self, value: Value, axis: int) -> Value:
+        """Return the size of an axis as a value."""
+        return dimension(self.graph, value, axis)
+
+    def known_attribute(self, array: Traced, name: str) -> Any:
+        """Return an attribute of a known array; methods give known results."""
+        attribute = getattr(array.shadows[0], name)
+        if not callable(attribute):
+            return known(self, attribute)
+        return lambda *args, **kwargs: known(self, attribute(*shadow_of(args, 0), **shadow_of(kwargs, 0)))
+
+    # -- subscripts and loops
+
+    def subject(self, value: Any) -> Any:
+        """Return what stands before `[...]` in the text, watched where a traced key could fix something."""
+        kind = type(value)
+        return _Watched(self, value) if kind in (list, tuple, dict) or _is_index_trick(value) else value
+
+    def read_item(self, array: Traced, key: Any) -> Any:
+        """Return `array[key]`."""
+        try:
+            return items.read(self, array, key)
+        except (IndexError, ValueError, TypeError) as error:
+            self.refuse(f"numpy raises {type(error).__name__}: {error}", construct="[...]")
+
+    def write_item(self, array: TracedArray, key: Any, new: Any) -> None:
+        """Carry out `array[key] = new`."""
+        try:
+            items.write(self, array, key, new)
+        except (IndexError, ValueError, TypeError, OverflowError) as error:
+            self.refuse(f"numpy raises {type(error).__name__}: {error}", construct="[...] =")
+
+    def walk(self, value: Any) -> Iterator[Any]:
+        """Iterate as Python does; over the rows only in a trace of one row."""
+        if isinstance(value, Rows | Unreadable):
+            if self.mode == "batch":
+                self.need_rows()
+            return iter([value[Position(self)]])
+        dim = value.shape[0]
+        if isinstance(dim, Size):
+            if self.mode == "batch" and dim.is_batch:
+                self.need_rows()
+            if not dim.is_batch:
+                self.refuse("a Python loop over a selection", construct="for", hint="use functions on whole arrays")
+            dim = 1
+        return (value[at] for at in range(dim))
+
+
+class _Watched:
+    """A list, tuple, dict, `np.c_` or `np.r_` about to be subscripted."""
+
+    def __init__(self, trace: Trace, value: Any) -> None:
+        self._trace = trace
+        self._value = value
+
+    def __getitem__(self, key: Any) -> Any:
+        if _is_index_trick(self._value):
+            return self._joined(key)
+        if not isinstance(key, Shadowed):
+            return self._value[key]
+        if isinstance(key, Position) and isinstance(self._value, list) and len(self._value) == 1:
+            return self._value[0]  # what a loop over the rows has gathered
+        if isinstance(self._value, dict) or not isinstance(key, Traced | TracedNumber):
+            self._trace.refuse(
+                "a table is asked by a value from the data",
+                construct=f"{type(self._value).__name__}[...]",
+                hint="make the table an array and pick with an array: np.array(table)[indices]",
+            )
+        return self._picked(key)
+
+    def _picked(self, key: Any) -> Any:
+        """Return an entry of a list of plain numbers by an index from the data: a Python number again."""
+        kinds = {type(entry) for entry in self._value}
+        if len(kinds) != 1 or not kinds <= {int, float} or key.shadow(0) is None:
+            self._trace.refuse(
+                "a list is asked by a value from the data", hint="make it an array: np.array(table)[indices]"
+            )
+        return self._trace.python_number(self._trace.array_of(self._value)[self._trace.array_of(key)], "[...]")
+
+    def _joined(self, key: Any) -> Any:
+        if not holds_traced(key):
+            return known(self._trace, self._value[key])
+        parts = key if isinstance(key, tuple) else (key,)
+        if any(isinstance(part, slice | str) for part in parts):
+            self._trace.refuse("np.c_ and np.r_ with ranges", hint="use np.stack or np.concatenate")
+        function = np.column_stack if self._value is np.c_ else np.hstack
+        if self._value is np.c_ and any(np.ndim(shadow_of(part, 0)) > 2 for part in parts):
+            self._trace.refuse("np.c_ of more than two dimensions", hint="use np.concatenate")
+        return self._trace.call_numpy(function, (list(parts),), {})
+
+
+def _is_index_trick(value: Any) -> bool:
+    return value is np.c_ or value is np.r_
+
+
+def _as_type(value: Any, dtype: Any, casting: str, copy: bool) -> Any:
+    if isinstance(value, np.generic):
+        return value.astype(dtype)
+    return value.astype(dtype, casting=casting, copy=copy)
+
+
+def _constant_dtype(value: Any, wanted: Any) -> Any:
+    """Return the dtype that a plain number takes beside an array of dtype `wanted`."""
+    if wanted is None or not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    kinds = "f" if isinstance(value, float) else "iuf"
+    return wanted if np.dtype(wanted).kind in kinds else None
+
+
+def _name_of(function: Any) -> str:
+    home = str(getattr(function, "__module__", "") or "")
+    name = getattr(function, "__qualname__", None) or getattr(function, "__name__", None) or type(function).__name__
+    home = "numpy" if home.startswith("numpy") and "." not in home.removeprefix("numpy.lib") else home
+    if isinstance(function, np.ufunc):
+        home = "numpy"
+    return f"{home}.{name}" if home else str(name)
