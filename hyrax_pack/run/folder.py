@@ -120,7 +120,7 @@ class Run:
         if not path.is_file():
             raise TrainingError(
                 f"{path}: no such file: no epoch of this run was finished. "
-                f"Go on with: hyrax-pack train --resume {self.path}"
+                f"Go on with: hyrax-pack train --resume {self.path} or choose another run"
             )
         return path
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hyrax_pack.errors import Interrupted
 from hyrax_pack.run import Journal, Run
 from hyrax_pack.run.folder import METRICS_FILE
 from hyrax_pack.training.checkpoints import Checkpoint, newest_checkpoint
@@ -14,11 +13,10 @@ from hyrax_pack.training.parallel import World, join_world, local_rank
 from hyrax_pack.training.preparing import Parts, prepare_parts
 from hyrax_pack.training.progress import Reporter, make_reporter
 from hyrax_pack.training.stopping import watch_signals
-from hyrax_pack.training.tracking import NoTracking, Tracking, plan_tracking, start_tracking
-from hyrax_pack.training.tracking.handle import End
+from hyrax_pack.training.tracking import Tracking, plan_tracking
 
 
-def train_in_folder(run: Run | None, *, device: str | None, progress: bool | None, track: bool) -> Run:
+def train_in_folder(run: Run | None, *, device: str | None, progress: bool | None, tracking: Tracking) -> Run:
     """Train in a run folder, from its newest checkpoint on.
 
     Parameters
@@ -27,6 +25,8 @@ def train_in_folder(run: Run | None, *, device: str | None, progress: bool | Non
         None: in the folder of the first process, under torchrun.
     device : str or None
         What was asked for now; None: what the run was started with.
+    tracking : Tracking
+        Told what to follow once it is known.
     """
     asked = device or _device_of(run)
     chosen = choose_device(asked, local_rank=local_rank())
@@ -41,7 +41,8 @@ def train_in_folder(run: Run | None, *, device: str | None, progress: bool | Non
             if checkpoint is not None:
                 reporter.say(f"Going on after step {checkpoint.position.step}.")
             world.share(None)
-            _train(run, parts, checkpoint, world, reporter, track=track)
+            tracking.begin(plan_tracking(run, parts.spec.name))
+            _train(run, parts, checkpoint, world, reporter, tracking)
     finally:
         world.close()
     return run
@@ -52,18 +53,14 @@ def _device_of(run: Run | None) -> str:
 
 
 def _train(
-    run: Run, parts: Parts, checkpoint: Checkpoint | None, world: World, reporter: Reporter, *, track: bool
+    run: Run, parts: Parts, checkpoint: Checkpoint | None, world: World, reporter: Reporter, tracking: Tracking
 ) -> None:
     journal = None
     if world.rank == 0:
         journal = Journal(run.path / METRICS_FILE, keep=checkpoint.journal_size if checkpoint else 0)
-    tracking: Tracking = NoTracking()
-    if track:
-        tracking = start_tracking(plan_tracking(run, parts.spec.name), reporter.say)
-    end: End = "FAILED"
+    world.watch_gradients(parts.model)
     try:
         with watch_signals(reporter.say) as stop:
-            world.watch_gradients(parts.model)
             training = Training(
                 run,
                 parts,
@@ -75,12 +72,7 @@ def _train(
                 stop=stop,
             )
             training.train()
-        end = "FINISHED"
-    except (KeyboardInterrupt, Interrupted):
-        end = "KILLED"
-        raise
     finally:
         parts.close()
         if journal is not None:
             journal.close()
-        tracking.finish(end, reporter.say)

@@ -10,9 +10,12 @@ from pathlib import Path
 from hyrax_pack.config import Config
 from hyrax_pack.errors import ConfigError, Interrupted, StorageError, TrainingError
 from hyrax_pack.run import Run, create_run, lock_folder, open_run
+from hyrax_pack.training.tracking import End, NoTracking, Tracking, start_tracking
 
 # Where a run lies and what it runs on may differ from one resume to the next.
 _FREE_KEYS = ("general.results_dir", "general.log_level", "train.resume", "train.device")
+# What MLflow calls the state of a run.
+_ENDS: dict[str, End] = {"finished": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
 
 
 def train_run(
@@ -56,21 +59,24 @@ def train_run(
     elif _is_first():
         run = create_run(config)
     else:  # the first process makes the folder and tells the others
-        return _train(None, device, progress, track=False)
+        return _train(None, device, progress)
+    if run.facts["state"] == "finished":
+        _say(f"{run.path.name} is finished: nothing to do.")
+        return run
     if not _is_first():
-        return _train(run, device, progress, track=False)
+        return _train(run, device, progress)
     with lock_folder(run.path):
         return _train_as_first(run, device, progress, track=track)
 
 
 def _train_as_first(run: Run, device: str | None, progress: bool | None, *, track: bool) -> Run:
-    """Train, and note in the run folder how it ended."""
-    if run.facts["state"] == "finished":
-        return _train(run, device, progress, track=False)
+    """Train, with tracking, and note in the run folder and there how it ended."""
     run.note({"state": "running"})
+    # Before torch is imported: MLflow takes as long, in a process of its own.
+    tracking = start_tracking(run.path, _say) if track else NoTracking()
     state = "failed"
     try:
-        _train(run, device, progress, track=track)
+        _train(run, device, progress, tracking)
         state = "finished"
     except Interrupted:
         state = "interrupted"
@@ -82,17 +88,19 @@ def _train_as_first(run: Run, device: str | None, progress: bool | None, *, trac
     finally:
         with suppress(StorageError):  # a full disk is reported by whatever filled it
             run.note({"state": state})
+        tracking.finish(_ENDS[state], _say)
     return run
 
 
-def _train(run: Run | None, device: str | None, progress: bool | None, *, track: bool) -> Run:
-    if run is not None and run.facts["state"] == "finished":
-        if _is_first():
-            print(f"{run.path.name} is finished: nothing to do.", file=sys.stderr)
-        return run
+def _train(run: Run | None, device: str | None, progress: bool | None, tracking: Tracking | None = None) -> Run:
     from hyrax_pack.training.running import train_in_folder
 
-    return train_in_folder(run, device=device, progress=progress, track=track)
+    return train_in_folder(run, device=device, progress=progress, tracking=tracking or NoTracking())
+
+
+def _say(text: str) -> None:
+    if _is_first():
+        print(text, file=sys.stderr, flush=True)
 
 
 def _is_first() -> bool:

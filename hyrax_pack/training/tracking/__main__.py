@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import queue
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 from hyrax_pack.run import lock_folder
@@ -25,12 +27,23 @@ def main() -> None:
     """Follow one run until its training process says how it ended, or is gone."""
     for name, value in _MLFLOW_SETTINGS.items():
         os.environ.setdefault(name, value)
-    plan = TrackingPlan.from_json(sys.stdin.readline())
+    _import_early()
+    line = sys.stdin.readline()
+    if not line:  # training ended before it began
+        return
+    plan = TrackingPlan.from_json(line)
     inbox: queue.Queue[str] = queue.Queue()
     threading.Thread(target=_listen, args=(inbox,), daemon=True).start()
     # The predecessor of a run that was killed a moment ago may still be sending the rest.
     with lock_folder(Path(plan.folder), ".tracking.lock", wait=True):
         follow(plan, inbox)
+
+
+def _import_early() -> None:
+    """Import MLflow while training imports torch; what is missing is said when it is needed."""
+    with suppress(ImportError):
+        importlib.import_module("mlflow.store.tracking.sqlalchemy_store")
+        importlib.import_module("mlflow")
 
 
 def _listen(inbox: queue.Queue[str]) -> None:

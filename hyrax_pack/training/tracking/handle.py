@@ -25,6 +25,9 @@ _PATIENCE_S = 60.0
 class Tracking(Protocol):
     """The tracking of one run."""
 
+    def begin(self, plan: TrackingPlan) -> None:
+        """Say what there is to follow."""
+
     def relay(self, say: Callable[[str], None]) -> None:
         """Pass on what the tracking process has to say, if anything."""
 
@@ -34,6 +37,9 @@ class Tracking(Protocol):
 
 class NoTracking:
     """No tracking: processes other than the first, and where it is not wanted."""
+
+    def begin(self, plan: TrackingPlan) -> None:
+        """Nothing."""
 
     def relay(self, say: Callable[[str], None]) -> None:
         """Nothing."""
@@ -45,10 +51,10 @@ class NoTracking:
 class TrackingProcess:
     """The tracking process of one run."""
 
-    def __init__(self, plan: TrackingPlan) -> None:
-        self._log = Path(plan.folder) / LOG_FILE
+    def __init__(self, folder: Path) -> None:
+        self._log = folder / LOG_FILE
         self._read = 0
-        self._said = False
+        self._said = self._begun = False
         root = str(Path(hyrax_pack.__file__).parent.parent)
         paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
         with self._log.open("wb") as log:
@@ -61,6 +67,10 @@ class TrackingProcess:
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
                 start_new_session=True,  # Ctrl-C is for the training process
             )
+
+    def begin(self, plan: TrackingPlan) -> None:
+        """Say what there is to follow."""
+        self._begun = True
         self._tell(plan.to_json())
 
     def relay(self, say: Callable[[str], None]) -> None:
@@ -76,15 +86,18 @@ class TrackingProcess:
                 say(line.removeprefix(SAYS))
 
     def finish(self, end: End, say: Callable[[str], None]) -> None:
-        """Let it send the rest, and wait for it."""
-        self._tell(end)
+        """Let it send the rest, and wait for it; where training never began there is nothing to send."""
+        if self._begun:
+            self._tell(end)
+        else:
+            self._process.terminate()
         if self._process.stdin is not None:
             self._process.stdin.close()
         status = self._wait(say)
         self.relay(say)
         if status is None:
             say(f"MLflow and TensorBoard are still catching up; process {self._process.pid} goes on with that.")
-        elif status != 0:
+        elif status != 0 and self._begun:
             say(f"Tracking stopped early (see {self._log}); every figure is in metrics.jsonl.")
         elif not self._said:
             self._log.unlink(missing_ok=True)
@@ -110,10 +123,10 @@ class TrackingProcess:
             pass
 
 
-def start_tracking(plan: TrackingPlan, say: Callable[[str], None]) -> Tracking:
-    """Start following a run; where no process can be started, say so and train without."""
+def start_tracking(folder: Path, say: Callable[[str], None]) -> Tracking:
+    """Start a process that will follow the run in `folder`; where none can be started, say so and train without."""
     try:
-        return TrackingProcess(plan)
+        return TrackingProcess(folder)
     except OSError as error:
         say(f"No MLflow and no TensorBoard: {error}. Training goes on; every figure is in metrics.jsonl.")
         return NoTracking()

@@ -36,6 +36,8 @@ class Failing(Plain):
                 os.kill(os.getpid(), signal.SIGINT)
             if self.what == "terminate":
                 os.kill(os.getpid(), signal.SIGTERM)
+            if self.what == "kill":
+                os.kill(os.getpid(), signal.SIGKILL)
             if self.what == "twice":
                 os.kill(os.getpid(), signal.SIGINT)
                 os.kill(os.getpid(), signal.SIGINT)
