@@ -14,6 +14,7 @@ from hyrax_pack.errors import ExportError, ParityError
 from hyrax_pack.exporting.cleaning import clean, fix_interface
 from hyrax_pack.exporting.explaining import explain
 from hyrax_pack.exporting.inference import Inference
+from hyrax_pack.exporting.modes import attributes_restored
 from hyrax_pack.exporting.packed_sequences import takes_this_route, trace_packed
 from hyrax_pack.exporting.reference import Reference
 from hyrax_pack.exporting.slots import Layout, MakeSlots, Slots, make_rows
@@ -100,13 +101,15 @@ def _traced(
     tensors = [torch.from_numpy(array.copy()) for array in layout.feed(slots).values()]
     made: list[Traced] = []
     heard: list[str] = []
-    with UserCode() as attempt:
+    with UserCode() as attempt, attributes_restored(reference.model):
+        reference.run(slots, keep_state=True)  # what it caches is then there already, and no fake tensor
         made.append(trace(inference, inputs, tensors, opset, heard))
     if attempt.error is None:
         return made[0], "dynamo", ()
     watch = reference.watch(slots)
     if takes_this_route(inference, watch):
-        traced = trace_packed(inference, inputs, tensors, names, opset, watch)
+        with attributes_restored(reference.model):
+            traced = trace_packed(inference, inputs, tensors, names, opset, watch)
         return (
             traced,
             "torchscript",

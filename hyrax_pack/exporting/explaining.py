@@ -11,6 +11,7 @@ import re
 from hyrax_pack.errors import BranchError, ExportError, OperatorError, StaticShapeError
 from hyrax_pack.exporting.watching import OperatorWatch, is_users, line_of_error, place
 
+MOST_CHARACTERS = 500
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _OPERATOR = re.compile(r"OpOverload\(op='(?P<name>[\w.]+)', overload='(?P<overload>\w+)'\)|aten\.[\w.]+")
 _STATIC = re.compile(
@@ -61,7 +62,7 @@ def explain(error: BaseException, watch: OperatorWatch, guards: tuple[str, ...] 
     if static:
         return _static(static, guards)
     where = line_of_error(cause) or line_of_error(error)
-    return ExportError(f"torch could not export the model{_at(where)}: {kind}: {said.splitlines()[0]}")
+    return ExportError(f"torch could not export the model{_at(where)}: {kind}: {_gist(said)}")
 
 
 def innermost(error: BaseException) -> BaseException:
@@ -78,6 +79,13 @@ def innermost(error: BaseException) -> BaseException:
 def plain_text(error: BaseException) -> str:
     """Return what an exception says, without colour codes; its class where it says nothing."""
     return _COLOUR.sub("", str(error)).strip() or type(error).__name__
+
+
+def _gist(said: str) -> str:
+    """The first line, and torch's explanation where it gives one further down."""
+    first = said.splitlines()[0]
+    explanation = next((line.strip() for line in said.splitlines() if line.strip().startswith("Explanation:")), "")
+    return f"{first}. {explanation}"[:MOST_CHARACTERS] if explanation else first[:MOST_CHARACTERS]
 
 
 def _unsupported(said: str, watch: OperatorWatch) -> ExportError:

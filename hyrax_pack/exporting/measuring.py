@@ -91,7 +91,9 @@ def measure_model(
 def _check_start(model: nn.Module, sample: Sequence[int]) -> None:
     if not sample:
         raise ExportError("there is no row to trace the model with: the data set is empty")
-    elsewhere = {str(tensor.device) for tensor in model.parameters() if tensor.device.type != "cpu"}
+    elsewhere = {
+        str(tensor.device) for tensor in [*model.parameters(), *model.buffers()] if tensor.device.type != "cpu"
+    }
     if elsewhere:
         raise ExportError(f"the model is on {', '.join(sorted(elsewhere))}: move it to the CPU first, model.to('cpu')")
 

@@ -14,7 +14,7 @@ from torch import nn
 
 from hyrax_pack.data.tensors import to_torch
 from hyrax_pack.errors import ExportError, OutputFormError
-from hyrax_pack.exporting.modes import evaluating, in_float64, widened
+from hyrax_pack.exporting.modes import attributes_restored, evaluating, in_float64, widened
 from hyrax_pack.exporting.outputs import name_outputs
 from hyrax_pack.exporting.slots import Layout, Slots
 from hyrax_pack.exporting.watching import OperatorWatch, UserCode, first_line, line_of_error
@@ -50,8 +50,10 @@ class Reference:
         owned = tuple(None if slot is None else np.array(slot, order="C") for slot in slots)
         return to_torch(Returned(owned, self.layout.returns))
 
-    def run(self, slots: Slots, *, wide: bool = False) -> Outputs:
+    def run(self, slots: Slots, *, wide: bool = False, keep_state: bool = False) -> Outputs:
         """Answer for a batch, in float32 as trained, or in float64 throughout.
+
+        What the model leaves in its attributes is put back, unless the caller wants to see it (`keep_state`).
 
         Returns
         -------
@@ -68,6 +70,8 @@ class Reference:
         batch = self.batch_of(slots)
         with ExitStack() as states:
             states.enter_context(evaluating(self.model))
+            if not keep_state:
+                states.enter_context(attributes_restored(self.model))
             if wide:
                 states.enter_context(in_float64(self.model))
                 batch = tuple(map(widened, batch)) if isinstance(batch, tuple) else widened(batch)
@@ -81,7 +85,7 @@ class Reference:
             self.run(slots)
         return watch
 
-    def run_checked(self, slots: Slots, rows: int, what: str) -> Outputs:
+    def run_checked(self, slots: Slots, rows: int, what: str, *, keep_state: bool = False) -> Outputs:
         """Answer in float32, and check that every output has one row for each row given.
 
         Raises
@@ -91,7 +95,7 @@ class Reference:
         OutputFormError
             An output has lost its batch axis, or has no form that a graph can give.
         """
-        outputs = guarded(lambda: self.run(slots), f"the model, given {what}")
+        outputs = guarded(lambda: self.run(slots, keep_state=keep_state), f"the model, given {what}")
         for name, values in outputs.items():
             if values.ndim == 0 or len(values) != rows:
                 raise OutputFormError(lost_axis(name, values.shape, what, f"({rows}, ...)"))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -12,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hyrax_pack.errors import RandomnessError
-from hyrax_pack.exporting.modes import evaluating, seeded
+from hyrax_pack.exporting.modes import attributes_restored, evaluating, seeded
 from hyrax_pack.exporting.noise import ulp_at
 from hyrax_pack.exporting.outputs import absent_outputs
 from hyrax_pack.exporting.reference import Outputs, Reference, guarded
@@ -63,30 +61,9 @@ def check_repeatable(reference: Reference, slots: Slots, rows: int) -> tuple[str
     return _absent(reference, slots)
 
 
-@contextmanager
-def attributes_restored(model: nn.Module) -> Iterator[Any]:
-    """Put plain attributes of every module back as they were; yields a function that names those changed so far."""
-    before = [(name, module, dict(vars(module))) for name, module in model.named_modules()]
-
-    def changed() -> list[str]:
-        return [
-            f"{name}.{key}" if name else key
-            for name, module, was in before
-            for key, value in vars(module).items()
-            if not key.startswith("_forward") and (key not in was or was[key] is not value)
-        ]
-
-    try:
-        yield changed
-    finally:
-        for _, module, was in before:
-            module.__dict__.clear()
-            module.__dict__.update(was)
-
-
 def _answer(reference: Reference, slots: Slots, rows: int, *, seed: int) -> Outputs:
     with seeded(seed):
-        return reference.run_checked(slots, rows, f"{rows} rows")
+        return reference.run_checked(slots, rows, f"{rows} rows", keep_state=True)
 
 
 def _versions(model: nn.Module) -> dict[str, tuple[int, int]]:
@@ -134,7 +111,7 @@ def _absent(reference: Reference, slots: Slots) -> tuple[str, ...]:
     names: list[str] = []
 
     def look() -> Outputs:
-        with evaluating(reference.model):
+        with evaluating(reference.model), attributes_restored(reference.model):
             names.extend(absent_outputs(reference.answer(reference.batch_of(slots))))
         return {}
 

@@ -65,7 +65,7 @@ class Wrapped(nn.Module):
         self.gate = nn.Linear(8, 4)
         self.experts = nn.ModuleList(nn.Linear(8, 8) for _ in range(4))
         self.lstm = nn.LSTM(8, 4, batch_first=True)
-        self.gru = nn.GRU(8, 4, num_layers=2, bidirectional=True, batch_first=True)
+        self.gru = nn.GRU(8, 4, bidirectional=True, batch_first=True)
         self.answer = answer
 
     def forward(self, batch: Any) -> Any:

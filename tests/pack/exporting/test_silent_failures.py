@@ -24,6 +24,7 @@ from hyrax_pack.errors import (
     StaticShapeError,
 )
 from hyrax_pack.exporting import Network
+from tests.pack.exporting.conftest import Wrapped
 
 Export = Callable[..., Network]
 
@@ -155,13 +156,36 @@ def test_what_the_first_call_leaves_for_later_ones_is_refused_by_name(export: Ex
         export(cache)
 
 
-def test_a_cache_that_changes_no_answer_is_let_be(export: Export) -> None:
+def test_what_is_kept_in_a_container_is_found_too(export: Export) -> None:
     def cache(self: Any, x: torch.Tensor) -> torch.Tensor:
-        if not hasattr(self, "grid"):
-            self.grid = torch.arange(8.0)
-        return self.linear(x) + self.grid
+        self.seen.setdefault("centre", float(x.mean()))
+        return self.linear(x) - self.seen["centre"]
 
-    export(cache)
+    model = Wrapped(cache)
+    model.seen = {}
+    with pytest.raises(RandomnessError, match="keeps seen from call to call"):
+        export(model)
+    assert model.seen == {}
+
+
+def test_a_cache_that_changes_no_answer_is_let_be_and_left_as_it_was(
+    export: Export, table: NDArray[np.float32]
+) -> None:
+    """It is filled in the precision of the day: what float64 leaves behind must not reach float32."""
+
+    def cache(self: Any, x: torch.Tensor) -> torch.Tensor:
+        if x.shape[1] not in self.grids:
+            self.grids[x.shape[1]] = torch.linspace(0, 1, 8)
+            self.last = x
+        return self.linear(x) + self.grids[x.shape[1]]
+
+    model = Wrapped(cache)
+    model.grids = {}
+    network = export(model)
+    assert model.grids == {}
+    assert not hasattr(model, "last")
+    assert run(network, table[:3])["output_0"].dtype == np.float32
+    assert network.compute((table[:3],))["output_0"].dtype == np.float32
 
 
 def test_every_output_comes_out_under_its_place(export: Export, table: NDArray[np.float32]) -> None:
