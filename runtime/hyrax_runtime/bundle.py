@@ -18,7 +18,8 @@ from hyrax_runtime import container
 from hyrax_runtime.container import Entry, Layout, Place
 from hyrax_runtime.contract import InputContract
 from hyrax_runtime.errors import DigestError, HeaderError, NotABundleError, SizeError, VersionError
-from hyrax_runtime.graph_gate import GraphFacts, check_outputs, check_signature, check_tiling, read_graph
+from hyrax_runtime.graph_gate import GraphFacts, check_outputs, check_signature, read_graph
+from hyrax_runtime.graph_tensors import check_tiling
 from hyrax_runtime.manifest import Manifest, Member, Role
 from hyrax_runtime.manifest_encoding import decode_manifest
 from hyrax_runtime.manifest_parsing import parse_manifest
@@ -252,7 +253,9 @@ def _check_graphs(graphs: list[tuple[Role, GraphFacts]], bundle: Bundle) -> tupl
         elif role == "fused":
             check_outputs(facts, bundle.manifest)
     weights = bundle._members.get(WEIGHTS)
-    return check_tiling((facts for _, facts in graphs), weights.size if weights else None, str(bundle.path))
+    return check_tiling(
+        (tensor for _, facts in graphs for tensor in facts.extents), weights.size if weights else None, str(bundle.path)
+    )
 
 
 def _check_member(file: StoredFile, place: Place, member: Member | None) -> bytes:

@@ -8,21 +8,16 @@ outputs exactly as the manifest describes them.
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from hyrax_runtime.container import TENSOR_ALIGN
 from hyrax_runtime.contract import Dim
-from hyrax_runtime.errors import ExternalDataError, OperatorError, ProtobufError, SignatureMismatchError
+from hyrax_runtime.errors import OperatorError, SignatureMismatchError
+from hyrax_runtime.graph_tensors import Extent, read_extents, require_inside
 from hyrax_runtime.manifest import IR_VERSIONS, OPSETS, Manifest
-from hyrax_runtime.onnx_messages import Message, MessageReader, integers
+from hyrax_runtime.onnx_messages import Message, MessageReader, name_of, text_of
 
-WEIGHTS_NAME = "weights.bin"
 DOMAINS = {"": OPSETS, "ai.onnx.ml": range(1, 7)}
-MAX_DIM = 1 << 40
-MAX_RANK = 32
 _DTYPES = {
     1: "float32",
     2: "uint8",
@@ -39,20 +34,7 @@ _DTYPES = {
     14: "complex64",
     15: "complex128",
 }
-# Types of whole bytes that may stand in weights.bin, bfloat16 and the 8-bit floats with them.
-_ITEM_SIZE = {1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 12: 4, 13: 8, 14: 8, 15: 16, 16: 2}
-_ITEM_SIZE |= dict.fromkeys(range(17, 21), 1)
-_DECIMAL = re.compile(rb"0|[1-9][0-9]{0,18}")
 _CURE = "Export the bundle again with hyrax-pack 1.x"
-
-
-@dataclass(frozen=True)
-class Extent:
-    """The bytes of weights.bin that one tensor takes."""
-
-    offset: int
-    length: int
-    tensor: str
 
 
 @dataclass(frozen=True)
@@ -98,7 +80,7 @@ def read_graph(data: bytes, where: str) -> GraphFacts:
     inputs = _read_ports(graph, "input", where)
     taken = {port.name for port in inputs}  # an initializer that is an input could be overwritten by a caller
     for tensor in initializers:
-        name = _name(tensor, where)
+        name = name_of(tensor, where)
         if name in taken:
             raise SignatureMismatchError(f"{where}: initializer {name!r} stands twice, or is an input too. {_CURE}")
         taken.add(name)
@@ -108,7 +90,7 @@ def read_graph(data: bytes, where: str) -> GraphFacts:
         opset=opsets[""],
         inputs=inputs,
         outputs=_read_ports(graph, "output", where),
-        extents=tuple(_extents(initializers, where)),
+        extents=tuple(read_extents(initializers, where)),
         nodes=len(graph.get("node", ())),
     )
 
@@ -136,48 +118,11 @@ def check_outputs(facts: GraphFacts, manifest: Manifest) -> None:
     _compare(facts.where, "outputs", facts.outputs, [Port(o.name, o.dtype, o.shape) for o in manifest.outputs])
 
 
-def check_tiling(graphs: Iterable[GraphFacts], size: int | None, where: str) -> tuple[tuple[int, int], ...]:
-    """Require that the tensors of all graphs together tile weights.bin; answer the padding as (offset, length).
-
-    Graphs share tensors by naming the same bytes. Tensors stand in order, each at the first multiple of 64 after the
-    one before; the last ends the file. `size` is None where there is no weights.bin.
-
-    Raises
-    ------
-    ExternalDataError
-        Tensors overlap, leave bytes over, or reach beyond the end.
-    """
-    extents = {(extent.offset, extent.length): extent for facts in graphs for extent in facts.extents}
-    if size is None:
-        if extents:
-            name = next(iter(extents.values())).tensor
-            raise ExternalDataError(f"{where}: tensor {name!r} is in {WEIGHTS_NAME}, which is no member. {_CURE}")
-        return ()
-    gaps: list[tuple[int, int]] = []
-    end = 0
-    for offset, length in sorted(extents):
-        expected = end + -end % TENSOR_ALIGN
-        if offset != expected or offset + length > size:
-            name = extents[offset, length].tensor
-            raise ExternalDataError(
-                f"{where}: tensor {name!r} takes {length} bytes from {offset} of {WEIGHTS_NAME}; "
-                f"expected it at {expected}, within {size}. {_CURE}"
-            )
-        if expected > end:
-            gaps.append((end, expected - end))
-        end = offset + length
-    if end != size:
-        raise ExternalDataError(
-            f"{where}: {size - end} bytes at the end of {WEIGHTS_NAME} belong to no tensor. {_CURE}"
-        )
-    return tuple(gaps)
-
-
 def _read_opsets(model: Message, where: str) -> dict[str, int]:
     """The version of each operator set that the model asks for."""
     opsets: dict[str, int] = {}
     for entry in model.get("opset_import", ()):
-        domain, version = _text(entry.get("domain", b"")), entry.get("version", 0)
+        domain, version = text_of(entry.get("domain", b"")), entry.get("version", 0)
         if domain not in DOMAINS:
             raise OperatorError(f"{where}: operators of {domain!r}; expected only {_domains()}. {_CURE}")
         if domain in opsets or version not in DOMAINS[domain]:
@@ -192,15 +137,15 @@ def _read_opsets(model: Message, where: str) -> dict[str, int]:
 def _check_nodes(graph: Message, domains: frozenset[str], where: str) -> None:
     """Refuse operators outside `domains`, and external data in attributes and subgraphs, however deep."""
     for node in graph.get("node", ()):
-        if (domain := _text(node.get("domain", b""))) not in domains:
-            op_type = _text(node.get("op_type", b""))
+        if (domain := text_of(node.get("domain", b""))) not in domains:
+            op_type = text_of(node.get("op_type", b""))
             raise OperatorError(f"{where}: operator {op_type!r} of {domain!r}; expected only {_domains()}. {_CURE}")
         for attribute in node.get("attribute", ()):
             for tensor in _attribute_tensors(attribute):
-                _require_inside(tensor, where)
+                require_inside(tensor, where)
             for subgraph in _attribute_graphs(attribute):
                 for tensor in subgraph.get("initializer", ()):
-                    _require_inside(tensor, where)
+                    require_inside(tensor, where)
                 _check_nodes(subgraph, domains, where)
 
 
@@ -216,63 +161,6 @@ def _attribute_graphs(attribute: Message) -> Iterator[Message]:
     yield from attribute.get("graphs", ())
 
 
-def _require_inside(tensor: Message, where: str) -> None:
-    """Of an attribute or subgraph: onnxruntime would read its external data from a file, whatever it is given."""
-    if "external_data" in tensor or tensor.get("data_location", 0) != 0:
-        name = _text(tensor.get("name", b""))
-        raise ExternalDataError(
-            f"{where}: tensor {name!r} of an attribute or subgraph is kept outside the graph; "
-            f"only initializers of the main graph may be. {_CURE}"
-        )
-
-
-def _extents(initializers: Iterable[Message], where: str) -> Iterator[Extent]:
-    for tensor in initializers:
-        location = tensor.get("data_location", 0)
-        if location == 0 and "external_data" not in tensor:
-            continue
-        name = _name(tensor, where)
-        if location != 1 or "external_data" not in tensor:
-            raise ExternalDataError(f"{where}: tensor {name!r} is half external: location {location}. {_CURE}")
-        if tensor.keys() - _EXTERNAL_FIELDS:
-            raise ExternalDataError(f"{where}: tensor {name!r} is both inside the graph and outside. {_CURE}")
-        yield _read_extent(tensor, name, where)
-
-
-_EXTERNAL_FIELDS = {
-    "dims", "packed_dims", "data_type", "name", "doc_string", "external_data", "data_location", "metadata_props"
-}  # fmt: skip
-
-
-def _read_extent(tensor: Message, name: str, where: str) -> Extent:
-    """Where an external tensor stands: exactly location, offset and length, as its type and shape make them."""
-    place = f"{where}: tensor {name!r}"
-    pairs = [(entry.get("key", b""), entry.get("value", b"")) for entry in tensor["external_data"]]
-    entries = dict(pairs)
-    if len(pairs) != 3 or entries.keys() != {b"location", b"offset", b"length"}:
-        keys = ", ".join(sorted(_text(key) for key, _ in pairs))
-        raise ExternalDataError(f"{place}: external data with {keys}; expected location, offset and length. {_CURE}")
-    if entries[b"location"] != WEIGHTS_NAME.encode():
-        location = _text(entries[b"location"])
-        raise ExternalDataError(f"{place}: external data in {location[:80]!r}; expected {WEIGHTS_NAME!r}. {_CURE}")
-    numbers = {key: entries[key] for key in (b"offset", b"length")}
-    for key, value in numbers.items():
-        if not _DECIMAL.fullmatch(value):
-            raise ExternalDataError(f"{place}: {_text(key)} {_text(value)[:40]!r}; expected a plain decimal. {_CURE}")
-    offset, length = int(numbers[b"offset"]), int(numbers[b"length"])
-    if offset % TENSOR_ALIGN:
-        raise ExternalDataError(f"{place}: offset {offset}; expected a multiple of {TENSOR_ALIGN}. {_CURE}")
-    dims = integers(tensor, "dims", place)
-    item_size = _ITEM_SIZE.get(tensor.get("data_type", 0))
-    known = item_size is not None and len(dims) <= MAX_RANK and all(0 < dim <= MAX_DIM for dim in dims)
-    if not known or length != math.prod(dims) * (item_size or 0):
-        data_type = tensor.get("data_type", 0)
-        raise ExternalDataError(
-            f"{place}: length {length}; its type {data_type} and shape {dims[:MAX_RANK]} differ. {_CURE}"
-        )
-    return Extent(offset, length, name)
-
-
 def _read_ports(graph: Message, name: str, where: str) -> tuple[Port, ...]:
     ports = tuple(_read_port(value, where) for value in graph.get(name, ()))
     if len({port.name for port in ports}) < len(ports):
@@ -281,7 +169,7 @@ def _read_ports(graph: Message, name: str, where: str) -> tuple[Port, ...]:
 
 
 def _read_port(value: Message, where: str) -> Port:
-    name = _name(value, where)
+    name = name_of(value, where)
     tensor_type = value.get("type", {}).get("tensor_type")
     dtype = _DTYPES.get(tensor_type.get("elem_type", 0)) if tensor_type is not None else None
     if tensor_type is None or dtype is None:
@@ -293,7 +181,7 @@ def _read_port(value: Message, where: str) -> Port:
 def _read_dim(dim: Message) -> Dim | None:
     if "dim_value" in dim:
         return int(dim["dim_value"])
-    return _text(dim["dim_param"]) if dim.get("dim_param") else None
+    return text_of(dim["dim_param"]) if dim.get("dim_param") else None
 
 
 def _compare(where: str, what: str, found: Sequence[Port], described: Sequence[Port]) -> None:
@@ -333,17 +221,3 @@ def _domains() -> str:
 
 def _span(versions: range) -> str:
     return f"{versions[0]} to {versions[-1]}"
-
-
-def _name(message: Message, where: str) -> str:
-    """The name of a tensor, input or output."""
-    data: bytes = message.get("name", b"")
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ProtobufError(f"{where}: the name {_text(data)[:80]!r} is no UTF-8. {_CURE}") from error
-
-
-def _text(data: bytes) -> str:
-    """Bytes for a message, or for comparison with the names of a closed list."""
-    return data.decode("utf-8", "backslashreplace")

@@ -198,3 +198,17 @@ def integers(message: Message, name: str, where: str) -> list[int]:
             value, at = reader._varint(at, len(pack))
             values.append(value)
     return values
+
+
+def name_of(message: Message, where: str) -> str:
+    """The name of a tensor, input or output. Raises ProtobufError where it is no UTF-8."""
+    data: bytes = message.get("name", b"")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ProtobufError(f"{where}: the name {text_of(data)[:80]!r} is no UTF-8. {_CURE}") from error
+
+
+def text_of(data: bytes) -> str:
+    """Bytes for a message, or for comparison with the names of a closed list."""
+    return data.decode("utf-8", "backslashreplace")

@@ -109,6 +109,12 @@ GRAPHS: tuple[Case, ...] = (
         EXTERNAL,
         _weight(*IN_WEIGHTS, rest=pb.block(9, bytes(48))),
     ),
+    Case(
+        "an initializer with values in two fields",
+        PROTOBUF,
+        _initializers(WEIGHT, BIAS, pb.floats("a", (1,), 1.0) + pb.block(4, bytes(4))),
+    ),
+    Case("a constant with values in two fields", PROTOBUF, _attribute(pb.block(5, INSIDE + pb.block(4, bytes(4))))),
     Case("external data in an If branch", EXTERNAL, _branch(BRANCH)),
     Case(
         "external data in weights.bin from an If branch",
