@@ -21,6 +21,7 @@ from hyrax_pack.lowering.lowered import Lowered, LoweredSlot
 from hyrax_pack.lowering.proving.comparing import TOLERANCE
 from hyrax_pack.lowering.proving.gate import Promise, check_graph
 from hyrax_pack.lowering.proving.independence import check_independence
+from hyrax_pack.lowering.proving.noise import ShakenFunction
 from hyrax_pack.lowering.proving.samples import Columns, Samples, gather_samples
 from hyrax_pack.lowering.refusal import Refusal, Refused, RowsNeeded, UnluckyShadows
 from hyrax_pack.lowering.tracing.running import Written, write_down
@@ -69,7 +70,7 @@ def lower(
     samples = gather_samples(contract, list(examples))
     try:
         written = _trace(text, contract, slots, samples, function)
-        return _prove(written, contract, slots, samples, function)
+        return _prove(text, written, contract, slots, samples, function)
     except Refused as refused:
         return Refusal(refused.reason)
 
@@ -89,7 +90,7 @@ def _trace(
                     "write it for whole arrays, without the loop",
                 )
             ) from needed
-        reason = check_independence(function, samples)
+        reason = check_independence(function, ShakenFunction(text), samples)
         if reason is not None:
             raise Refused(Reason(reason.text, needed.reason.line, "for", reason.hint)) from needed
         return _trace_in(text, contract, slots, samples, "row")
@@ -122,6 +123,7 @@ def _shadows(samples: Samples, mode: Mode, attempt: int) -> tuple[Columns, Colum
 
 
 def _prove(
+    text: str,
     written: Written,
     contract: InputContract,
     slots: Sequence[Slot],
@@ -136,7 +138,10 @@ def _prove(
         raise Refused(Reason("no slot is an input of the network"))
     fields = {one.path: one for one in contract.fields if one.path in written.inputs}
     shapes: dict[str, tuple[Dim, ...]] = {path: (BATCH_AXIS, *one.shape) for path, one in fields.items()}
-    model, form = _to_model(written, outlets, shapes)
+    try:
+        model, form = _to_model(written, outlets, shapes)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise Refused(Reason(f"the graph is not valid ONNX: {str(error).strip().partition(chr(10))[0]}")) from error
     names = [one.name for one in model.graph.input]
     unread = [name for name in names if not fields[name].read]
     if unread:
@@ -146,7 +151,7 @@ def _prove(
         Promise(outlet.name, place, _precision(outlet.value))
         for outlet, place in zip(outlets, written.outputs, strict=True)
     ]
-    reason = check_graph(data, function, promises, samples, names)
+    reason = check_graph(data, function, ShakenFunction(text), promises, samples, names)
     if reason is not None:
         raise Refused(reason)
     return Lowered(

@@ -23,6 +23,10 @@ Attribute = int | float | str | tuple[int, ...]
 _SHARED_CONSTANT_BYTES = 1 << 20
 
 
+class NoCounterpart(Exception):
+    """An operation of numpy that no operation of ONNX, as runtimes implement it, stands for; says which."""
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Node:
     """One operation: its name in the standard domain, what goes in, and what comes out (names, dtypes, shapes)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hyrax_pack.lowering.graph.building import Graph, Shape, Value, broadcast_shape
+from hyrax_pack.lowering.graph.building import Graph, NoCounterpart, Shape, Value, broadcast_shape
 from hyrax_pack.lowering.operations.casting import FLOAT32, FLOAT64, INT32, INT64, carrier, plain_cast
 from hyrax_pack.lowering.operations.shaping import expand_dims, squeeze
 
@@ -15,7 +15,7 @@ def matmul(graph: Graph, left: Value, right: Value) -> Value:
     """Return numpy's `left @ right` for values of one dtype."""
     via = carrier(left.dtype)
     if via not in _MULTIPLIED:
-        raise ValueError(f"matrix products of {left.dtype} are not in every runtime")
+        raise NoCounterpart(f"matrix products of {left.dtype} are not in every runtime")
     a, b = plain_cast(graph, left, via), plain_cast(graph, right, via)
     dropped: list[int] = []
     if a.rank == 1:
@@ -35,6 +35,6 @@ def einsum(graph: Graph, equation: str, values: Sequence[Value], shape: Shape) -
     dtype = values[0].dtype
     via = carrier(dtype)
     if via not in _MULTIPLIED:
-        raise ValueError(f"sums over products of {dtype} are not in every runtime")
+        raise NoCounterpart(f"sums over products of {dtype} are not in every runtime")
     carried = [plain_cast(graph, value, via) for value in values]
     return plain_cast(graph, graph.one("Einsum", carried, via, shape, equation=equation), dtype)

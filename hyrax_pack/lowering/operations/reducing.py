@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hyrax_pack.lowering.graph.building import DType, Graph, Shape, Value
+from hyrax_pack.lowering.graph.building import DType, Graph, NoCounterpart, Shape, Value
 from hyrax_pack.lowering.operations.arithmetic import binary, choose, is_nan, scalar
 from hyrax_pack.lowering.operations.casting import (
     BOOL,
@@ -36,11 +36,25 @@ def reduced_shape(shape: Shape, axes: Sequence[int], keep: bool) -> Shape:
 
 def reduce_sum(graph: Graph, value: Value, axes: Sequence[int], keep: bool) -> Value:
     """Add up over the axes in the value's own dtype, wrapping around for integers."""
+    if axes and value.dtype in (INT64, UINT64) and not _is_widened(value):
+        return reduce_sum_wrapping(graph, value, axes, keep)
     return _reduce(graph, "ReduceSum", value, _summed_as(value.dtype), axes, keep)
 
 
+def reduce_sum_wrapping(graph: Graph, value: Value, axes: Sequence[int], keep: bool) -> Value:
+    """Add up int64 or uint64 of any size: onnxruntime adds them up as doubles, so the halves are added apart."""
+    half = graph.constant(np.int64(1 << 32))
+    whole = plain_cast(graph, value, INT64)
+    low = graph.one("Mod", [whole, half], INT64, value.shape)
+    high = binary(graph, "Div", binary(graph, "Sub", whole, low), half)
+    lows, highs = (_reduce(graph, "ReduceSum", one, INT64, axes, keep) for one in (low, high))
+    return plain_cast(graph, binary(graph, "Add", binary(graph, "Mul", highs, half), lows), value.dtype)
+
+
 def reduce_product(graph: Graph, value: Value, axes: Sequence[int], keep: bool) -> Value:
-    """Multiply over the axes in the value's own dtype, wrapping around for integers."""
+    """Multiply floats over the axes; onnxruntime multiplies integers as doubles, so they have no counterpart."""
+    if value.dtype.kind != "f":
+        raise NoCounterpart("products of integers over an axis: convert to float64 first")
     return _reduce(graph, "ReduceProd", value, _summed_as(value.dtype), axes, keep)
 
 
@@ -121,6 +135,12 @@ def _reduce(graph: Graph, op: str, value: Value, via: DType, axes: Sequence[int]
     shape = reduced_shape(value.shape, axes, keep)
     made = graph.one(op, [carried, graph.ints(sorted(axes))], via, shape, keepdims=int(keep))
     return cast(graph, made, value.dtype) if value.dtype == BOOL else plain_cast(graph, made, value.dtype)
+
+
+def _is_widened(value: Value) -> bool:
+    """Whether integers were cast from a narrower dtype, or from truth: their sums stay exact as doubles."""
+    source = value.node.inputs[0] if value.node is not None and value.node.op == "Cast" else None
+    return source is not None and source.dtype.kind in "biu" and source.dtype.itemsize < 8
 
 
 def _summed_as(dtype: DType) -> DType:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hyrax_pack.lowering.graph.building import Graph, Shape, Value, broadcast_shape
+from hyrax_pack.lowering.graph.building import Graph, NoCounterpart, Shape, Value, broadcast_shape
 from hyrax_pack.lowering.operations.casting import INT64
 from hyrax_pack.lowering.operations.reducing import dimension
 
@@ -35,7 +35,7 @@ def reshape(graph: Graph, value: Value, shape: Shape, sizes: Sequence[Value | No
         given = dict(enumerate(sizes)) if sizes else {}
         free = [axis for axis in unknown if given.get(axis) is None]
         if len(free) > 1:
-            raise ValueError("more than one dimension of the new shape is unknown")
+            raise NoCounterpart("a shape of which more than one dimension is known only when the graph runs")
         target = shape_vector(graph, [_part(dim, given.get(axis)) for axis, dim in enumerate(shape)])
     return graph.one("Reshape", [value, target], value.dtype, shape)
 
@@ -127,7 +127,7 @@ def broadcast(graph: Graph, value: Value, shape: Shape, sizes: Sequence[Value | 
             continue
         size = sizes[axis] if sizes else None
         if size is None:
-            raise ValueError("a dimension of the new shape is unknown")
+            raise NoCounterpart("a shape that is known only when the graph runs")
         parts.append(size)
     return graph.one("Expand", [value, shape_vector(graph, parts)], value.dtype, shape)
 

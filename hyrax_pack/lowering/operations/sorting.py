@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hyrax_pack.lowering.graph.building import Graph, Value
+from hyrax_pack.lowering.graph.building import Graph, NoCounterpart, Value
 from hyrax_pack.lowering.operations.arithmetic import binary, choose, compare, is_nan, logic, negate, scalar
 from hyrax_pack.lowering.operations.casting import BOOL, FLOAT32, INT32, INT64, UINT64, carrier, cast, plain_cast
 from hyrax_pack.lowering.operations.indexing import counting, gather_along
@@ -45,7 +45,7 @@ def place_in_sorted(graph: Graph, table: Value, needles: Value, *, right: bool) 
     """
     size = table.shape[0]
     if size is None:
-        raise ValueError("the table's size must be known")
+        raise NoCounterpart("a table whose size is known only when the graph runs")
     low = graph.constant(np.zeros((1,) * needles.rank, np.int64))
     high = graph.constant(np.full((1,) * needles.rank, size, np.int64))
     for _ in range(size.bit_length()):
@@ -91,5 +91,5 @@ def _sortable(value: Value) -> np.dtype[np.generic]:
     if value.dtype == BOOL:
         return INT32
     if value.dtype == UINT64:
-        raise ValueError("uint64 values beyond int64 have no order that every runtime knows")
+        raise NoCounterpart("uint64 values have no order in every runtime: convert to int64 or float64 first")
     return carrier(value.dtype)

@@ -189,7 +189,8 @@ def arccosh(graph: Graph, x: Value) -> Value:
     root = unary(graph, "Sqrt", binary(graph, "Mul", step, binary(graph, "Add", step, scalar(graph, 2, x))))
     inner = choose(graph, large, binary(graph, "Sub", x, one), binary(graph, "Add", step, root))
     value = log1p(graph, inner)
-    return choose(graph, large, binary(graph, "Add", value, scalar(graph, math.log(2), x)), value)
+    value = choose(graph, large, binary(graph, "Add", value, scalar(graph, math.log(2), x)), value)
+    return choose(graph, compare(graph, "Less", x, one), scalar(graph, math.nan, x), value)
 
 
 def arctanh(graph: Graph, x: Value) -> Value:

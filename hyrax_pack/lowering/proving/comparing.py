@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,46 +9,52 @@ from numpy.typing import NDArray
 
 TOLERANCE = {np.dtype(np.float16): 2e-3, np.dtype(np.float32): 2e-5, np.dtype(np.float64): 1e-9}
 
-
-@dataclass(frozen=True)
-class Yardstick:
-    """How far a slot may be off: `relative`, of the value itself or of what usually stands in its place (`scale`)."""
-
-    relative: float
-    scale: NDArray[np.float64]
+_TIMES_NOISE = 8.0
+_MOST_NOISE = 0.01
 
 
-def make_yardstick(ordinary: NDArray[Any], relative: float) -> Yardstick:
-    """Measure what usually stands in each place, over the rows of an ordinary batch.
+def find_difference(
+    wanted: NDArray[Any], got: NDArray[Any], relative: float, noise: NDArray[np.float64] | None = None
+) -> str | None:
+    """Say where two arrays differ, as a person would; None where they are the same.
 
-    A difference of two near numbers may come out as small as it likes; rounding is as large as the numbers were.
+    Parameters
+    ----------
+    relative : float
+        How far a float may be off, relative to itself.
+    noise : ndarray, same shape, optional
+        How far rounding alone moves each value (see noise.py); eight times that is allowed as well. Where it moves a
+        value by more than a hundredth, the value sits on an edge: there the relative measure alone holds.
     """
-    size = np.abs(ordinary.astype(np.float64))
-    size[~np.isfinite(size)] = 0
-    return Yardstick(relative, size.max(axis=0, initial=0.0))
-
-
-def find_difference(wanted: NDArray[Any], got: NDArray[Any], yardstick: Yardstick | None) -> str | None:
-    """Say where two arrays differ, as a person would; None where they are the same."""
     if wanted.dtype != got.dtype:
         return f"dtype {got.dtype} where numpy gives {wanted.dtype}"
     if wanted.shape != got.shape:
         return f"shape {got.shape} where numpy gives {wanted.shape}"
-    bad = _differs(wanted, got, yardstick)
+    bad = _differs(wanted, got, relative, noise)
     if not bad.any():
         return None
     place = tuple(int(at) for at in np.argwhere(bad)[0])
     return f"{got[place]} where numpy gives {wanted[place]} (row {place[0]}, {int(bad.sum())} of {bad.size} values)"
 
 
-def _differs(wanted: NDArray[Any], got: NDArray[Any], yardstick: Yardstick | None) -> NDArray[np.bool_]:
-    if wanted.dtype.kind != "f" or yardstick is None:
+def _differs(
+    wanted: NDArray[Any], got: NDArray[Any], relative: float, noise: NDArray[np.float64] | None
+) -> NDArray[np.bool_]:
+    if wanted.dtype.kind != "f":
         return np.asarray(wanted != got)
     with np.errstate(all="ignore"):
         a, b = wanted.astype(np.float64), got.astype(np.float64)
         same = (a == b) | (np.isnan(a) & np.isnan(b))
-        scale = yardstick.scale if yardstick.scale.shape == a.shape[1:] else 0.0
         least = float(np.finfo(wanted.dtype).tiny)  # below the smallest normal number nothing has digits
-        allowed = yardstick.relative * np.maximum(np.abs(a), scale) + least
+        allowed = relative * np.abs(a) + least
+        if noise is not None:
+            allowed += np.where(noise <= _MOST_NOISE * _usual_size(a), _TIMES_NOISE * noise, 0.0)
         near = np.isfinite(a) & np.isfinite(b) & (np.abs(a - b) <= allowed)
     return np.asarray(~(same | near))
+
+
+def _usual_size(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return, per row, the greatest finite magnitude in it, and at least the median of all."""
+    size = np.where(np.isfinite(values), np.abs(values), 0.0)
+    rows = size.max(axis=tuple(range(1, size.ndim)), keepdims=True, initial=0.0)
+    return np.maximum(rows, np.median(size) if size.size else 0.0)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from hyrax_pack.lowering.proving.calling import Function, FunctionRaised, call_original
-from hyrax_pack.lowering.proving.comparing import TOLERANCE, find_difference, make_yardstick
+from hyrax_pack.lowering.proving.comparing import TOLERANCE, find_difference
+from hyrax_pack.lowering.proving.noise import measure_noise
 from hyrax_pack.lowering.proving.samples import Samples, take_rows
 from hyrax_runtime.manifest import Reason
 
@@ -13,7 +14,7 @@ SIZES = (2, 3, 17, 67)
 _COUPLED = "a loop over the rows in which rows touch one another, or the size of the batch counts"
 
 
-def check_independence(function: Function, samples: Samples, *, seed: int = 1) -> Reason | None:
+def check_independence(function: Function, shaken: Function, samples: Samples, *, seed: int = 1) -> Reason | None:
     """Compare every row of some batches with what the function gives for it alone; return why not, or None."""
     random = np.random.default_rng(seed)
     for size in SIZES:
@@ -25,6 +26,7 @@ def check_independence(function: Function, samples: Samples, *, seed: int = 1) -
             ]
         except FunctionRaised as error:
             return Reason(f"it raises for ordinary rows: {error}")
+        noise = measure_noise(shaken, samples, columns, together)
         for place, whole in enumerate(together):
             if whole is None or not len(whole):
                 continue
@@ -32,7 +34,6 @@ def check_independence(function: Function, samples: Samples, *, seed: int = 1) -
             if any(part is None or part.shape[1:] != whole.shape[1:] for part in parts):
                 return Reason(_COUPLED, hint="write it for whole arrays, without the loop")
             single = np.concatenate([part for part in parts if part is not None])
-            yardstick = make_yardstick(whole, TOLERANCE.get(whole.dtype, 0.0)) if whole.dtype.kind == "f" else None
-            if find_difference(whole, single, yardstick):
+            if find_difference(whole, single, TOLERANCE.get(whole.dtype, 0.0), noise[place]):
                 return Reason(_COUPLED, hint="write it for whole arrays, without the loop")
     return None

@@ -17,7 +17,7 @@ from hyrax_pack.lowering.proving.samples import Columns, Generator, Samples
 
 _SMALLEST = {2: 2.0**-24, 4: 2.0**-140, 8: 2.0**-1060}
 _LARGE = {2: 2.0**12, 4: 2.0**100, 8: 2.0**300}
-_PLAIN = (0.0, -0.0, 1.0, -1.0, 0.5, 2.5, -3.5, 8.0, 1000.0)
+_PLAIN = (0.0, -0.0, 1.0, -1.0, 0.5, 2.5, -3.5, 8.0, 1000.0, 2.0**-17, -(2.0**-17))
 MAX_ROWS = 400
 
 Change = Callable[[NDArray[Any], Generator], NDArray[Any]]
@@ -58,6 +58,8 @@ def _changes(dtype: Any) -> Iterator[Change]:
         yield _in_one_place(value)
         yield _everywhere(value)
     yield from (_scattered(values, positive=False), _scattered(values, positive=True), _ties, _negated, _alternating)
+    if np.dtype(dtype).kind == "f":
+        yield _faint
 
 
 def _shared_changes() -> tuple[Change, ...]:
@@ -103,6 +105,10 @@ def _ties(row: NDArray[Any], random: Generator) -> NDArray[Any]:
 
 def _negated(row: NDArray[Any], random: Generator) -> NDArray[Any]:
     return ~row if row.dtype == np.bool_ else -row
+
+
+def _faint(row: NDArray[Any], random: Generator) -> NDArray[Any]:
+    return row * row.dtype.type(2.0**-12)
 
 
 def _alternating(row: NDArray[Any], random: Generator) -> NDArray[Any]:

@@ -190,7 +190,7 @@ class Traced(NDArrayOperatorsMixin, Shadowed):
         return np.round(self, places or 0)  # type: ignore[call-overload]
 
     def __pow__(self, exponent: Any) -> Any:
-        return self.trace.call_ufunc(np.power, "__call__", (self, exponent), {})
+        return self.trace.power(self, exponent)
 
     def astype(
         self, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True
@@ -337,7 +337,8 @@ class TracedArray(Traced):
         return self.trace.walk(self)
 
     def __len__(self) -> int:
-        if self.is_known:
+        length = self.shape[0]
+        if isinstance(length, int) or self.trace.mode == "row":  # asked by list() and its like, as a hint
             return len(self.shadows[0])
         self.trace.refuse("the length of an array is asked for where only a plain number can stand", construct="len()")
 

@@ -177,7 +177,7 @@ def _read_traced(trace: Trace, value: Value, items: Items) -> Value:
     """Read at positions from the data."""
     graph = trace.graph
     at = [axis for axis, item in enumerate(items) if isinstance(item, Traced)]
-    if None in items:
+    if any(item is None for item in items):
         trace.refuse("a new axis and positions from the data in one subscript", hint="use one after the other")
     if len(at) >= 2 and is_counter(trace, items[0]) and at == [0, 1] and all(map(is_full, items[2:])):
         return gather_rows(graph, value, cast(graph, items[1].value, INT64))

@@ -75,8 +75,8 @@ class TracedNumber(Shadowed):
         return "a number from the data"
 
     def _with(self, other: Any, function: Callable[[Any, Any], Any], *, swapped: bool = False) -> Any:
-        if not isinstance(other, TracedNumber | bool | int | float):
-            return NotImplemented
+        if not isinstance(other, TracedNumber | bool | int | float) or isinstance(other, np.generic):
+            return NotImplemented  # a numpy scalar is not weak: its own operators bring it here as a ufunc
         operands = (other, self) if swapped else (self, other)
         return self.trace.calculate(function, operands)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hyrax_pack.lowering.graph.building import DType, Graph, Value
+from hyrax_pack.lowering.graph.building import DType, Graph, NoCounterpart, Value
 from hyrax_pack.lowering.operations.arithmetic import (
     as_truth,
     binary,
@@ -153,9 +153,8 @@ def _loop_kind(operand: Any) -> Any:
         operand = operand.shadow(0)
     if isinstance(operand, Traced):
         return operand.dtype
-    if isinstance(operand, bool):
-        return np.dtype(bool)
-    return type(operand) if isinstance(operand, int | float) else np.asarray(operand).dtype
+    kind = type(operand)
+    return kind if kind in (int, float) else np.asarray(operand).dtype
 
 
 def _operand(trace: Trace, operand: Any, dtype: DType) -> Value:
@@ -292,6 +291,8 @@ def _negative(graph: Graph, x: Value) -> Value:
 
 
 def _sign(graph: Graph, x: Value) -> Value:
+    if x.dtype.kind == "u":
+        return cast(graph, _not_equal(graph, x, scalar(graph, 0, x)), x.dtype)
     if x.dtype.kind != "f":
         return cast(graph, unary(graph, "Sign", cast(graph, x, INT64)), x.dtype)
     return choose(graph, is_nan(graph, x), x, unary(graph, "Sign", x))
@@ -310,11 +311,15 @@ def _square(graph: Graph, x: Value) -> Value:
 
 
 def _reciprocal(graph: Graph, x: Value) -> Value:
+    if x.dtype.kind != "f":
+        raise NoCounterpart("the reciprocal of integers")
     return binary(graph, "Div", scalar(graph, 1, x), x)
 
 
 def _skipping_nan(op: str) -> Loop:
     def loop(graph: Graph, x: Value, y: Value) -> Value:
+        if x.dtype == BOOL:
+            return logic(graph, "Or" if op == "Max" else "And", x, y)
         both = binary(graph, op, x, y)
         if x.dtype.kind != "f":
             return both

@@ -187,7 +187,8 @@ def lower_sinc(trace: Trace, x: Any) -> Any:
     array = trace.array_of(x)
     if array.dtype.kind != "f":
         array = array.astype(np.float64)
-    turned = array.dtype.type(np.pi) * np.where(np.equal(array, 0), array.dtype.type(1e-20), array)
+    turned = array * np.pi
+    turned = np.where(turned, turned, np.finfo(turned.dtype).eps)
     return np.sin(turned) / turned
 
 

@@ -37,7 +37,7 @@ def lower_where(trace: Trace, condition: Any, x: Any = _MISSING, y: Any = _MISSI
 def _weak(one: Any) -> Any:
     """Return what promotion looks at: Python numbers bend, all else does not."""
     shadow = shadow_of(one, 0)
-    return shadow if isinstance(shadow, bool | int | float) else np.asarray(shadow).dtype
+    return shadow if type(shadow) in (bool, int, float) else np.asarray(shadow).dtype
 
 
 def lower_nonzero(trace: Trace, a: Any) -> tuple[Value, ...]:
@@ -75,6 +75,10 @@ def lower_clip(trace: Trace, a: Any, a_min: Any = _MISSING, a_max: Any = _MISSIN
     high = options.pop("max", None) if a_max is _MISSING else a_max
     options = {name: one for name, one in options.items() if name not in ("min", "max")}
     array = trace.array_of(a)
+    if array.dtype.kind in "iu":  # numpy ignores bounds that the dtype cannot go beyond
+        limits = np.iinfo(array.dtype)
+        low = None if type(low) is int and low <= limits.min else low
+        high = None if type(high) is int and high >= limits.max else high
     if low is not None:
         array = np.maximum(array, low, **options)
     return array if high is None else np.minimum(array, high, **options)

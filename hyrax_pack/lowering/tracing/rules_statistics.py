@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -78,7 +79,7 @@ def _median_of_counted(trace: Trace, ordered: Any, size: Size) -> Any:
     padded = np.concatenate([ordered, np.broadcast_to(trace.array_of(nan), edge)], -1)
     last = np.maximum(size - 1, 0)
     middle = (np.take(padded, np.maximum(size - 1, 0) // 2, -1) + np.take(padded, size // 2, -1)) / ordered.dtype.type(2)
-    middle = np.where(trace.array_of(size % 2 == 1), np.take(padded, last // 2, -1), middle)
+    middle = np.where(trace.array_of(trace.calculate(operator.eq, (size % 2, 1))), np.take(padded, last // 2, -1), middle)
     return np.where(np.isnan(np.take(padded, last, -1)), nan, middle)
 
 

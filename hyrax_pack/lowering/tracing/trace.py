@@ -7,6 +7,7 @@ needs a real value refuses.
 
 from __future__ import annotations
 
+import operator
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from typing import Any, Literal, NoReturn
 import numpy as np
 from hyrax_runtime.manifest import Reason
 
-from hyrax_pack.lowering.graph.building import Graph, Value
+from hyrax_pack.lowering.graph.building import Graph, NoCounterpart, Value
 from hyrax_pack.lowering.operations.casting import BOOL, INT64, cast
 from hyrax_pack.lowering.operations.reducing import dimension
 from hyrax_pack.lowering.operations.shaping import reshape
@@ -148,11 +149,23 @@ class Trace:
                 "this function does not lower", construct=_name_of(function), hint="see docs/lowering.md for what does"
             )
         real = self._really(function, args, plain)
-        return self._into(out, adopt(self, real, rule.lower(self, *args, **plain), operands))
+        try:
+            return self._into(out, adopt(self, real, rule.lower(self, *args, **plain), operands))
+        except NoCounterpart as error:
+            self.refuse(str(error), construct=_name_of(function))
 
     def call_ufunc(self, ufunc: np.ufunc, method: str, inputs: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """Lower one of numpy's element-wise functions or its `reduce`, `accumulate`, `outer`."""
-        return self.ufunc_rule(self, ufunc, method, inputs, dict(kwargs))
+        try:
+            return self.ufunc_rule(self, ufunc, method, inputs, dict(kwargs))
+        except NoCounterpart as error:
+            self.refuse(str(error), construct=f"np.{ufunc.__name__}")
+
+    def power(self, base: Traced, exponent: Any) -> Any:
+        """Return `base ** exponent`, which for some exponents numpy computes in another dtype than np.power."""
+        made = self.call_ufunc(np.power, "__call__", (base, exponent), {})
+        dtype = np.asarray(self._really(operator.pow, (base, exponent), {})[0]).dtype
+        return made if dtype == made.dtype else made.astype(dtype)
 
     def calculate(self, function: Callable[..., Any], operands: tuple[Any, ...]) -> Any:
         """Calculate with Python numbers."""
@@ -332,7 +345,7 @@ def _as_type(value: Any, dtype: Any, casting: str, copy: bool) -> Any:
 
 def _constant_dtype(value: Any, wanted: Any) -> Any:
     """Return the dtype that a plain number takes beside an array of dtype `wanted`."""
-    if wanted is None or not isinstance(value, int | float) or isinstance(value, bool):
+    if wanted is None or type(value) not in (int, float):
         return None
     kinds = "f" if isinstance(value, float) else "iuf"
     return wanted if np.dtype(wanted).kind in kinds else None

@@ -71,7 +71,7 @@ def known_pair(trace: Trace, real: tuple[Any, Any], operands: Sequence[Shadowed]
     first, second = real
     if isinstance(first, tuple | list):
         parts = [known_pair(trace, pair, operands) for pair in zip(first, second, strict=True)]
-        return None if None in parts else type(first)(parts)
+        return None if any(part is None for part in parts) else type(first)(parts)
     if not isinstance(first, np.ndarray) or first.dtype.kind not in "biuf":
         return first
     for operand in operands:

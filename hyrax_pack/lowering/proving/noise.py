@@ -1,0 +1,128 @@
+"""How much rounding alone moves a result: the function itself, run with the last bits of its arithmetic shaken.
+
+`x - x.mean()` comes out near zero where x is near its mean, and then its digits are rounding; `log1p(x)` near zero has
+all its digits. A tolerance must know the two apart, so it is measured: the text is run again with every sum, product
+and function value moved by some units in the last place, at random. What moves with it may differ between runtimes;
+nothing else may. Values that are only moved around (indexing, where, clip, sort) are not shaken.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hyrax_pack.lowering.proving.calling import Function, FunctionRaised, Tensors, call_original
+from hyrax_pack.lowering.proving.samples import Samples
+
+RUNS = 4
+_ULPS = 4.0
+_CALLED, _ROUNDED, _CHANGED = "__hyrax_called__", "__hyrax_rounded__", "__hyrax_changed__"
+
+_ACCUMULATING = frozenset(
+    "average convolve cumprod cumsum dot einsum inner matmul mean nancumsum nanmean nanstd nansum nanvar norm prod std "
+    "sum tensordot trace trapezoid var vdot".split()
+)
+_ROUNDING = _ACCUMULATING | frozenset(
+    "add angle arccos arccosh arcsin arcsinh arctan arctan2 arctanh cbrt cos cosh cross deg2rad degrees diff divide exp "
+    "exp2 expm1 fft fft2 float_power gradient histogram hypot ifft interp irfft log log10 log1p log2 logaddexp median "
+    "multiply nanmedian nanpercentile nanquantile outer percentile polyval power ptp quantile rad2deg radians "
+    "reciprocal rfft rfft2 round around sin sinc sinh sqrt square subtract tan tanh true_divide".split()
+)
+
+
+class ShakenFunction:
+    """The text as a function whose arithmetic is shaken; another way at every call."""
+
+    def __init__(self, text: str, *, seed: int = 0) -> None:
+        self._random = np.random.default_rng(seed)
+        tree = ast.fix_missing_locations(_Shaking().visit(ast.parse(text)))
+        namespace: dict[str, Any] = {"__name__": "hyrax_to_tensor"}
+        namespace |= {_CALLED: self._called, _ROUNDED: self._rounded, _CHANGED: self._changed}
+        exec(compile(tree, "<shaking to_tensor.py>", "exec", dont_inherit=True), namespace)
+        self._function: Callable[[Any], Any] = namespace["to_tensor"]
+
+    def __call__(self, data_dict: Any) -> Any:
+        return self._function(data_dict)
+
+    def _called(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
+        name = getattr(function, "__name__", "")
+        if name not in _ROUNDING:
+            return function(*args, **kwargs)
+        if name in _ACCUMULATING:
+            owner = getattr(function, "__self__", None)
+            if isinstance(owner, np.ndarray):
+                function = getattr(self._rounded(owner), name)
+            args = tuple(self._rounded(one) for one in args)
+        return self._rounded(function(*args, **kwargs))
+
+    def _rounded(self, value: Any) -> Any:
+        """Return a float result with its last bits moved; everything else as it is."""
+        if isinstance(value, np.ndarray | np.floating) and value.dtype.kind == "f":
+            signs = self._random.integers(0, 2, value.shape) * 2 - 1
+            with np.errstate(all="ignore"):
+                step = value.dtype.type(_ULPS * np.finfo(value.dtype).eps) * value
+                moved = value + step * signs.astype(value.dtype)
+            return np.where(np.isfinite(value), moved, value)[()] if np.ndim(value) == 0 else self._kept(value, moved)
+        if isinstance(value, tuple):
+            return type(value)(*map(self._rounded, value)) if hasattr(value, "_fields") else tuple(map(self._rounded, value))
+        return value
+
+    @staticmethod
+    def _kept(value: NDArray[Any], moved: NDArray[Any]) -> NDArray[Any]:
+        return np.where(np.isfinite(value) & np.isfinite(moved), moved, value)
+
+    def _changed(self, value: Any) -> None:
+        """Move the last bits of an array that was calculated in place."""
+        if isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.flags.writeable:
+            value[...] = self._rounded(value)
+
+
+def measure_noise(
+    shaken: Function, samples: Samples, columns: Mapping[str, NDArray[Any]], plain: Tensors
+) -> Sequence[NDArray[np.float64] | None]:
+    """Return, per slot, how far every value moves under shaking; None for slots that hold no floats."""
+    noise: list[NDArray[np.float64] | None] = [
+        np.zeros(one.shape) if one is not None and one.dtype.kind == "f" else None for one in plain
+    ]
+    for _ in range(RUNS):
+        try:
+            moved = call_original(shaken, samples, columns)
+        except FunctionRaised:
+            break
+        for place, (before, after) in enumerate(zip(plain, moved, strict=True)):
+            held = noise[place]
+            if held is None or before is None or after is None or before.shape != after.shape:
+                continue
+            with np.errstate(all="ignore"):
+                apart = np.abs(after.astype(np.float64) - before.astype(np.float64))
+            noise[place] = np.maximum(held, np.where(np.isfinite(apart), apart, 0.0))
+    return noise
+
+
+class _Shaking(ast.NodeTransformer):
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        return _call(_CALLED, [node.func, *node.args], node, node.keywords)
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        self.generic_visit(node)
+        return _call(_ROUNDED, [node], node)
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST | list[ast.AST]:
+        self.generic_visit(node)
+        if not isinstance(node.target, ast.Name):
+            return node
+        name = ast.copy_location(ast.Name(node.target.id, ast.Load()), node)
+        return [node, ast.copy_location(ast.Expr(_call(_CHANGED, [name], node)), node)]
+
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        return node
+
+
+def _call(name: str, args: list[ast.expr], at: ast.AST, keywords: Sequence[ast.keyword] = ()) -> ast.Call:
+    function = ast.copy_location(ast.Name(name, ast.Load()), at)
+    return ast.copy_location(ast.Call(function, args, list(keywords)), at)
