@@ -187,9 +187,13 @@ def _parse(text: str, where: str) -> ast.Module:
 def _name_problems(text: str) -> Iterator[Problem]:
     if text.isascii():
         return
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        if token.type == tokenize.NAME and (what := name_problem(token.string)):
-            yield Problem(f"line {token.start[0]}", what)
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+            if token.type == tokenize.NAME and (what := name_problem(token.string)):
+                yield Problem(f"line {token.start[0]}", what)
+    except (tokenize.TokenError, SyntaxError) as error:
+        # Python's two readers disagree, as about a backslash before an empty line (found by fuzzing).
+        yield Problem("", f"is read differently by Python's compiler and its tokenizer: {error.args[0]}")
 
 
 def _structure_problems(tree: ast.Module) -> Iterator[Problem]:

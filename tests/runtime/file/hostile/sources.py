@@ -29,6 +29,7 @@ SOURCES: tuple[Case, ...] = (
     Case("source with 50,000 unary minuses", TEXT, _text(SOURCE + "x = " + "-" * 50_000 + "1\n")),
     Case("source over 256 KiB", TEXT, _text(SOURCE + "#" * (256 << 10))),
     Case("source that is no Python", TEXT, _text("def to_tensor(:\n")),
+    Case("source that the tokenizer reads otherwise", TEXT, _text("# \u00e9\n  \\\n\n \\\n\n" + SOURCE)),
     Case("source with a statement", TEXT, _text(f"{MARK}\n{SOURCE}")),
     Case("source with a class", TEXT, _text(f"class A:\n    {MARK}\n{SOURCE}")),
     Case("source with a decorator", TEXT, _text(f"@({MARK})\n{SOURCE}")),
