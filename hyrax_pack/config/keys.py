@@ -118,6 +118,10 @@ TABLES: dict[str, dict[str, Key]] = {
         "resume": Key("string", "The run folder to go on with.", optional=True),
         "model_weights_file": Key("string", "Weights (a state_dict) to start from.", optional=True),
         "weights_filename": Key("string", "The name of the weights file in the run folder."),
+        "checkpoint_minutes": Key(
+            "number", "Within an epoch, save this often too; not set: after epochs only.", optional=True, least=0
+        ),
+        "keep_checkpoints": Key("integer", "How many are kept, newest first; not set: all.", optional=True, least=1),
         "experiment_name": Key("string", "The experiment in MLflow."),
         "run_name": Key("string", "The run in MLflow; not set: the run folder's name.", optional=True),
     },

@@ -1,7 +1,8 @@
 """Checkpoints: everything needed to go on, in one file that is there whole or not at all.
 
-`checkpoint_epoch_3.pt` was written after epoch 3, `checkpoint_epoch_3_step_17.pt` after 17 steps of epoch 3, by
-Ctrl-C. The next whole epoch replaces the latter. Nothing in them is executed when they are read.
+`checkpoint_epoch_3.pt` was written after epoch 3; `checkpoint_epoch_3_step_17.pt` after 17 steps of epoch 3, because
+somebody stopped training or because time had passed. There is one of the latter at most, until its epoch ends. Nothing
+in them is executed when they are read.
 """
 
 from __future__ import annotations
@@ -19,9 +20,6 @@ from hyrax_pack.errors import StorageError, TrainingError
 from hyrax_pack.run.writing import WatchedFile, drop_partial_files, replace_file
 
 FORMAT = 1
-# The newest, one before it in case a disk loses the newest, and one before that for comparison.
-KEPT = 3
-
 _NAME = re.compile(r"checkpoint_epoch_(?P<epoch>\d+)(?:_step_(?P<step>\d+))?\.pt")
 
 
@@ -63,8 +61,8 @@ class Checkpoint:
         Where the run goes on.
     journal_size : int
         Bytes of metrics.jsonl that belong to it.
-    means : dict
-        Sums of the epoch under way; empty between epochs.
+    means : list of dict
+        Sums of the epoch under way of each process, by rank; empty between epochs.
     random : list of dict
         The random state of each process, by rank.
     model : dict
@@ -75,7 +73,7 @@ class Checkpoint:
 
     position: Position
     journal_size: int
-    means: dict[str, list[float]]
+    means: list[dict[str, list[float]]]
     random: list[dict[str, Any]]
     model: dict[str, Any]
     identity: dict[str, str] = field(default_factory=dict)
@@ -88,8 +86,13 @@ def checkpoint_path(folder: Path, position: Position) -> Path:
     return folder / f"checkpoint_epoch_{position.epoch}_step_{position.batch}.pt"
 
 
-def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
+def write_checkpoint(folder: Path, checkpoint: Checkpoint, *, keep: int | None = None) -> Path:
     """Write a checkpoint, then remove those that are no longer needed.
+
+    Parameters
+    ----------
+    keep : int or None
+        How many to keep of those between epochs; None: all.
 
     Raises
     ------
@@ -98,12 +101,11 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
     """
     path = checkpoint_path(folder, checkpoint.position)
     save_tensors(path, {"format": FORMAT, **vars(checkpoint), "position": vars(checkpoint.position)})
-    for old in list_checkpoints(folder)[KEPT:]:
+    others = [other for other in list_checkpoints(folder) if other != path]
+    within = [other for other in others if "_step_" in other.name]
+    whole = [other for other in others if other not in within]
+    for old in [*within, *([] if keep is None else whole[max(keep - 1, 0) :])]:
         old.unlink(missing_ok=True)
-    if checkpoint.position.batch == 0:
-        for old in list_checkpoints(folder):
-            if "_step_" in old.name:
-                old.unlink(missing_ok=True)
     return path
 
 

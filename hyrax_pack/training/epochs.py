@@ -60,6 +60,7 @@ class Training:
         self.epochs = int(run.config.get("train.epochs"))
         self.saver = Saver(run, parts, world, journal, reporter)
         self.mean = Mean()
+        self._save_at = self._next_save()
         self.position = Position() if checkpoint is None else self.saver.restore(checkpoint, self.mean)
 
     def train(self) -> None:
@@ -125,8 +126,17 @@ class Training:
         if math.isnan(figures["loss"]):
             self._refuse_loss()
         self._write("training/", figures)
-        if any(self.world.gather(self.stop.asked)):
+        stop, save = zip(*self.world.gather((self.stop.asked, time.monotonic() >= self._save_at)), strict=True)
+        if any(stop):
             self._interrupt()
+        if any(save) and self.position.batch < len(self.parts.train):
+            self.saver.save_checkpoint(self.position, self.mean)
+            self._save_at = self._next_save()
+
+    def _next_save(self) -> float:
+        """When an epoch that takes long is to be saved in its middle."""
+        minutes = self.run.config.get("train.checkpoint_minutes")
+        return math.inf if minutes is None else time.monotonic() + 60 * float(minutes)
 
     def _end_epoch(self, rate: float) -> None:
         """Figures, hooks, validation, scheduler, then everything to the disk."""
@@ -151,6 +161,7 @@ class Training:
         position.epoch, position.batch = position.epoch + 1, 0
         self.mean = Mean()
         self.saver.save_epoch(position)
+        self._save_at = self._next_save()
         self.tracking.relay(self.reporter.say)
 
     def _validate(self, moment: Moment) -> dict[str, float] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -92,10 +92,13 @@ class Mean:
         """What a checkpoint in the middle of an epoch keeps."""
         return {name: [total, float(rows)] for name, (total, rows) in self.sums().items()}
 
-    def restore(self, state: Mapping[str, list[float]]) -> None:
-        """Go on from `state`."""
-        self._sums = {name: float(total) for name, (total, _) in state.items()}
-        self._rows = {name: int(rows) for name, (_, rows) in state.items()}
+    def restore(self, states: Sequence[Mapping[str, list[float]]]) -> None:
+        """Go on from what one process, or several that are no longer there, had summed up."""
+        self._sums, self._rows = {}, {}
+        for state in states:
+            for name, (total, rows) in state.items():
+                self._sums[name] = self._sums.get(name, 0.0) + total
+                self._rows[name] = self._rows.get(name, 0) + int(rows)
 
 
 def means(sums: Mapping[str, tuple[float, int]]) -> dict[str, float]:
@@ -137,6 +140,8 @@ def _number(value: Any) -> Number | None:
 def _of_tensor(tensor: torch.Tensor) -> Number | None:
     if not tensor.numel() or tensor.is_complex():
         return None
+    if tensor.ndim == 0 and tensor.device.type == "cpu":
+        return float(tensor.item())
     # float64 sums of float32 values are exact enough for any epoch; Apple's GPUs have no float64.
     wide = torch.float32 if tensor.device.type == "mps" else torch.float64
     mean = tensor.to(wide) if tensor.ndim == 0 else tensor.mean(dtype=wide)

@@ -17,7 +17,7 @@ from hyrax_pack.run import Journal, Run, replace_file
 from hyrax_pack.run.folder import Which
 from hyrax_pack.training.checkpoints import Checkpoint, Position, save_tensors, write_checkpoint
 from hyrax_pack.training.losses import Mean
-from hyrax_pack.training.parallel import World, add_sums
+from hyrax_pack.training.parallel import World
 from hyrax_pack.training.preparing import Parts
 from hyrax_pack.training.progress import Reporter
 from hyrax_pack.training.seeding import random_state, restore_random_state
@@ -58,7 +58,7 @@ class Saver:
             The disk refuses; earlier checkpoints stand.
         """
         random = self._world.gather(self._random() if moment is None else moment.random)
-        sums = add_sums(self._world, mean.sums())
+        means = self._world.gather(mean.state())
         if self._journal is None:
             return
         self._journal.sync()
@@ -69,12 +69,12 @@ class Saver:
         checkpoint = Checkpoint(
             position=replace(position),
             journal_size=self._journal.size,
-            means={name: [total, float(rows)] for name, (total, rows) in sums.items()},
+            means=means,
             random=random,
             model=state,
             identity={"class": self._parts.spec.name, "to_tensor_sha256": self._run.to_tensor_sha256},
         )
-        write_checkpoint(self._run.path, checkpoint)
+        write_checkpoint(self._run.path, checkpoint, keep=self._run.config.get("train.keep_checkpoints"))
 
     def restore(self, checkpoint: Checkpoint, mean: Mean) -> Position:
         """Put model, means and random numbers back, and give the position to go on from.
@@ -93,10 +93,10 @@ class Saver:
             )
         with user_code(f"{self._run.path}: the checkpoint does not fit {name}", TrainingError):
             restore_state(self._parts.model, checkpoint.model)
-        mean.restore(checkpoint.means if self._world.rank == 0 else {})
-        before, now = len(checkpoint.random), self._world.size
+        before, now, rank = len(checkpoint.random), self._world.size, self._world.rank
+        mean.restore(checkpoint.means[rank::now])
         if before == now:
-            mine = checkpoint.random[self._world.rank]
+            mine = checkpoint.random[rank]
             restore_random_state(mine["global"])
             self._parts.data_random.restore(mine["data"])
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import queue
+import signal
 import sys
 import threading
 from contextlib import suppress
@@ -25,6 +26,7 @@ _MLFLOW_SETTINGS = {
 
 def main() -> None:
     """Follow one run until its training process says how it ended, or is gone."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a batch system tells every process; this one ends after training
     for name, value in _MLFLOW_SETTINGS.items():
         os.environ.setdefault(name, value)
     _import_early()

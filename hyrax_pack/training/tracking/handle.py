@@ -90,7 +90,7 @@ class TrackingProcess:
         if self._begun:
             self._tell(end)
         else:
-            self._process.terminate()
+            self._process.kill()
         if self._process.stdin is not None:
             self._process.stdin.close()
         status = self._wait(say)

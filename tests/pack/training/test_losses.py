@@ -95,7 +95,7 @@ def test_the_sums_of_half_an_epoch_go_on_exactly() -> None:
         whole.add({"loss": value}, 3)
     for value in values[:2]:
         first.add({"loss": value}, 3)
-    second.restore(first.state())
+    second.restore([first.state()])
     for value in values[2:]:
         second.add({"loss": value}, 3)
     assert second.sums() == whole.sums()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -30,18 +30,16 @@ def in_two(action: Callable[[], object]) -> list[int]:
     """Run `action` in two forked processes, as torchrun would; their exit codes."""
     port = str(free_port())
 
-    def process(rank: int) -> None:
-        places = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
-        os.environ.update({**places, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port})
-        os._exit(in_child(action))
+    def process(rank: int) -> Callable[[], None]:
+        def body() -> None:
+            places = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
+            os.environ.update({**places, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port})
+            action()
 
-    fork = multiprocessing.get_context("fork")
-    processes = [fork.Process(target=process, args=(rank,)) for rank in (0, 1)]
-    for each in processes:
-        each.start()
-    for each in processes:
-        each.join(60)
-    return [int(each.exitcode or 0) for each in processes]
+        return body
+
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(in_child, [process(0), process(1)]))
 
 
 def weights_differ_by(one: Run, other: Run) -> float:

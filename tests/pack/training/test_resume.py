@@ -11,6 +11,7 @@ import pytest
 
 from hyrax_pack.run import Run, newest_run, open_run
 from hyrax_pack.training import train_run
+from hyrax_pack.training.checkpoints import list_checkpoints
 from tests.pack.training.conftest import MakeConfig, contents, in_child, kill_this_process
 
 STATEFUL: dict[str, Any] = {
@@ -103,3 +104,40 @@ def backoff() -> Iterator[int]:
     while True:
         yield length
         length = length * 3 // 2
+
+
+def test_an_epoch_that_takes_long_is_saved_in_its_middle_and_goes_on_from_there(
+    config: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {**STATEFUL, "train__checkpoint_minutes": 0, "data_loader__batch_size": 1, "split__validate": 0.2}
+    reference = train_run(config("stateful.py:NormFree", **settings), progress=False, track=False)
+
+    def live() -> None:
+        monkeypatch.setenv("KILLED_AT", "27")
+        train_run(config("stateful.py:NormFree", **settings), progress=False, track=False)
+
+    assert in_child(live) == -9
+    run = newest_run(reference.path.parent)
+    assert [path.name for path in list_checkpoints(run.path)] == [
+        "checkpoint_epoch_2_step_4.pt",
+        "checkpoint_epoch_1.pt",
+    ]
+    train_run(None, resume=run.path, progress=False, track=False)
+    assert contents(run) == contents(reference)
+
+
+def test_a_run_with_workers_goes_on_in_the_middle_of_an_epoch(
+    config: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {**STATEFUL, "train__checkpoint_minutes": 0, "data_loader__batch_size": 1, "data_loader__num_workers": 2}
+    reference = train_run(config("stateful.py:NormFree", **settings), progress=False, track=False)
+
+    def live() -> None:
+        monkeypatch.setenv("KILLED_AT", "13")
+        train_run(config("stateful.py:NormFree", **settings), progress=False, track=False)
+
+    assert in_child(live) == -9
+    run = newest_run(reference.path.parent)
+    assert list_checkpoints(run.path)[0].name == "checkpoint_epoch_1_step_10.pt"
+    train_run(None, resume=run.path, progress=False, track=False)
+    assert contents(run) == contents(reference)
