@@ -12,6 +12,7 @@ from hyrax_pack.errors import ExportError
 
 # Constants of at least this many elements become initializers, so that the large ones can leave the graph.
 LIFT_FROM_ELEMENTS = 16
+STANDARD_DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 
 
 def line_of_nodes(model: ir.Model) -> dict[str, str]:
@@ -48,7 +49,7 @@ def clean(model: ir.Model) -> None:
     passes.RemoveUnusedNodesPass()(model)
     passes.RemoveUnusedOpsetsPass()(model)
     for node in ir.traversal.RecursiveGraphIterator(model.graph):
-        if node.domain not in ("", "ai.onnx"):
+        if node.domain not in STANDARD_DOMAINS:
             raise ExportError(f"the graph holds {node.domain}::{node.op_type}, which is no standard ONNX operator")
         _strip_values(node.outputs)
         for graph in node.attributes.values():

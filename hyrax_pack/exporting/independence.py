@@ -10,8 +10,8 @@ import numpy as np
 from hyrax_runtime.difference import greatest_difference
 
 from hyrax_pack.errors import CoupledRowsError
+from hyrax_pack.exporting.answering import Answering
 from hyrax_pack.exporting.noise import Answer, NoiseReport
-from hyrax_pack.exporting.reference import Reference
 from hyrax_pack.exporting.slots import take
 from hyrax_pack.exporting.trials import Trial
 from hyrax_pack.exporting.watching import OperatorWatch
@@ -20,7 +20,7 @@ Batch = Literal["independent", "joint"]
 
 
 def prove_independence(
-    reference: Reference, answers: Sequence[Answer], noise: NoiseReport, declared: Batch
+    reference: Answering, answers: Sequence[Answer], noise: NoiseReport, declared: Batch
 ) -> dict[str, Any]:
     """Hold every batch's rows against the same rows among all others.
 
@@ -59,7 +59,7 @@ def prove_independence(
     }
 
 
-def _cause(reference: Reference, name: str, pool: Trial, where: Trial) -> str:
+def _cause(reference: Answering, name: str, pool: Trial, where: Trial) -> str:
     """Whether it is the company that counts; else the line where the model takes another way."""
     if _company_counts(reference, name, pool):
         return (
@@ -72,7 +72,7 @@ def _cause(reference: Reference, name: str, pool: Trial, where: Trial) -> str:
     return "Look for code that uses the size of the batch"
 
 
-def _company_counts(reference: Reference, name: str, pool: Trial) -> bool:
+def _company_counts(reference: Answering, name: str, pool: Trial) -> bool:
     """Put one row among others, always as many: does its answer change?"""
     rows = pool.size
     for size in (2, 3, rows // 2):

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 from torch import nn
 
 from hyrax_pack.errors import CoupledRowsError, ExportError
+from hyrax_pack.exporting.answering import Answering
 from hyrax_pack.exporting.independence import Batch, prove_independence
 from hyrax_pack.exporting.noise import Answer, NoiseReport, answer_trials, answer_wide, measure_noise
 from hyrax_pack.exporting.pruning import prune
 from hyrax_pack.exporting.reference import Reference
-from hyrax_pack.exporting.repeating import check_repeatable
 from hyrax_pack.exporting.slots import Layout, MakeSlots, check_names, make_rows, observe_layout, take
 from hyrax_pack.exporting.trials import (
     Pool,
@@ -26,17 +26,19 @@ from hyrax_pack.exporting.trials import (
     with_planted,
 )
 
+A = TypeVar("A", bound=Answering)
+
 ROWS_LOOKED_AT_ALONE = 8  # for dimensions that vary
 ROWS_FOR_PRUNING = 8
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measured(Generic[A]):
     """The model, looked at from every side.
 
     Attributes
     ----------
-    reference : Reference
+    reference : Answering
     layout : Layout
         Without the slots that change no output.
     answers : tuple of Answer
@@ -46,7 +48,7 @@ class Measured:
     notes : tuple of str
     """
 
-    reference: Reference
+    reference: A
     layout: Layout
     answers: tuple[Answer, ...]
     noise: NoiseReport
@@ -64,7 +66,7 @@ def measure_model(
     held_out: Sequence[int],
     batch: Batch = "independent",
     output_names: Sequence[str] | None = None,
-) -> Measured:
+) -> Measured[Reference]:
     """Look at the model; the parameters are those of `export_network`.
 
     Raises
@@ -74,37 +76,66 @@ def measure_model(
     CoupledRowsError
         Rows depend on one another, and the batch is not declared joint.
     """
-    _check_start(model, sample)
-    pool = fill_pool(make_slots, held_out, sample)
-    layout = _look_at_slots(make_slots, pool, [*held_out, *sample], returns)
-    reference = Reference(model, hook, layout, output_names)
-    absent = check_repeatable(reference, pool.slots, pool.size)
-    trials = _trials(make_slots, pool, layout, list(held_out) or list(sample))
-    answers = answer_trials(reference, trials)
-    check_names(layout, answers[0].narrow)
-    answers, noise, proof = _measure(reference, answers, batch)
-    layout, notes = prune(reference, take(pool.slots, range(min(ROWS_FOR_PRUNING, pool.size))))
-    none = [f"{name} is None at inference: it is no output of the bundle" for name in absent]
-    return Measured(reference, layout, tuple(answers), noise, proof, (*notes, *none))
+    _check_place(model)
+    return measure(
+        lambda layout: Reference(model, hook, layout, output_names),
+        make_slots,
+        returns=returns,
+        sample=sample,
+        held_out=held_out,
+        batch=batch,
+    )
 
 
-def _check_start(model: nn.Module, sample: Sequence[int]) -> None:
+def measure(
+    answering_of: Callable[[Layout], A],
+    make_slots: MakeSlots,
+    *,
+    returns: Literal["array", "tuple"],
+    sample: Sequence[int],
+    held_out: Sequence[int],
+    batch: Batch = "independent",
+    input_names: Sequence[str] | None = None,
+) -> Measured[A]:
+    """Look at anything that answers slots, once their layout is known.
+
+    With `input_names` every slot that has rows is an input of that name, and none is pruned.
+    """
     if not sample:
         raise ExportError("there is no row to trace the model with: the data set is empty")
-    elsewhere = {
-        str(tensor.device) for tensor in [*model.parameters(), *model.buffers()] if tensor.device.type != "cpu"
-    }
+    pool = fill_pool(make_slots, held_out, sample)
+    layout = _look_at_slots(make_slots, pool, [*held_out, *sample], returns, input_names)
+    answering = answering_of(layout)
+    absent = answering.check_repeatable(pool.slots, pool.size)
+    trials = _trials(make_slots, pool, layout, list(held_out) or list(sample))
+    answers = answer_trials(answering, trials)
+    check_names(layout, answers[0].narrow)
+    answers, noise, proof = _measure(answering, answers, batch)
+    notes: tuple[str, ...] = ()
+    if input_names is None:
+        layout, notes = prune(answering, take(pool.slots, range(min(ROWS_FOR_PRUNING, pool.size))))
+    none = [f"{name} is None at inference: it is no output of the bundle" for name in absent]
+    return Measured(answering, layout, tuple(answers), noise, proof, (*notes, *none))
+
+
+def _check_place(model: nn.Module) -> None:
+    held = [*model.parameters(), *model.buffers()]
+    elsewhere = {str(tensor.device) for tensor in held if tensor.device.type != "cpu"}
     if elsewhere:
         raise ExportError(f"the model is on {', '.join(sorted(elsewhere))}: move it to the CPU first, model.to('cpu')")
 
 
 def _look_at_slots(
-    make_slots: MakeSlots, pool: Pool, rows: Sequence[int], returns: Literal["array", "tuple"]
+    make_slots: MakeSlots,
+    pool: Pool,
+    rows: Sequence[int],
+    returns: Literal["array", "tuple"],
+    names: Sequence[str] | None,
 ) -> Layout:
     """Make batches of single rows beside the pool, and see which dimensions vary."""
     alone = [rows[at] for at in np.linspace(0, len(rows) - 1, ROWS_LOOKED_AT_ALONE).astype(int)]
     observed = [pool.slots, *(make_rows(make_slots, [row]) for row in dict.fromkeys(alone))]
-    return observe_layout(observed, returns)
+    return observe_layout(observed, returns, names)
 
 
 def _trials(make_slots: MakeSlots, pool: Pool, layout: Layout, rows: Sequence[int]) -> list[Trial]:
@@ -118,7 +149,7 @@ def _trials(make_slots: MakeSlots, pool: Pool, layout: Layout, rows: Sequence[in
 
 
 def _measure(
-    reference: Reference, answers: list[Answer], batch: Batch
+    reference: Answering, answers: list[Answer], batch: Batch
 ) -> tuple[list[Answer], NoiseReport, dict[str, Any]]:
     """The answers with their float64 side, the noise over all rows tried, and the batch proof.
 

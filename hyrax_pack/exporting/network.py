@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from hyrax_runtime.manifest import Graph, Output, Slot
 
-from hyrax_pack.exporting.reference import Outputs, Reference
+from hyrax_pack.exporting.answering import Answering, Outputs
 from hyrax_pack.exporting.slots import Layout, Slots
 from hyrax_pack.exporting.weights import Weights
 
@@ -33,10 +33,10 @@ class Network:
     parity, batch_proof : dict
         The reports, as they stand in the manifest.
     route : str
-        How the graph was made: `dynamo`, or `torchscript` for packed sequences.
+        How the graph was made: `dynamo`; `torchscript` for packed sequences; `given` where it was made elsewhere.
     notes : tuple of str
         What the user should be told.
-    reference : Reference
+    reference : Answering
         The model itself.
     """
 
@@ -50,7 +50,7 @@ class Network:
     batch_proof: dict[str, Any]
     route: str
     notes: tuple[str, ...]
-    reference: Reference
+    reference: Answering
 
     @property
     def slots(self) -> tuple[Slot, ...]:

@@ -18,8 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyrax_pack.errors import OutputFormError, ParityError
-from hyrax_pack.exporting.modes import without_onednn
-from hyrax_pack.exporting.reference import Outputs, Reference, lost_axis
+from hyrax_pack.exporting.answering import Answering, Outputs, lost_axis
 from hyrax_pack.exporting.slots import take
 from hyrax_pack.exporting.trials import Trial
 from hyrax_pack.exporting.watching import OperatorWatch, UserCode, first_line
@@ -92,7 +91,7 @@ def ulp_at(scale: float, dtype: np.dtype[Any]) -> float:
     return max(math.ldexp(1.0, math.frexp(scale)[1] - 1 - facts.nmant), least) if scale else least
 
 
-def answer_trials(reference: Reference, trials: Sequence[Trial]) -> list[Answer]:
+def answer_trials(reference: Answering, trials: Sequence[Trial]) -> list[Answer]:
     """Run the model on every trial, in float32. Made-up rows that the model itself refuses are left out.
 
     Raises
@@ -112,7 +111,7 @@ def answer_trials(reference: Reference, trials: Sequence[Trial]) -> list[Answer]
     return answers
 
 
-def answer_wide(reference: Reference, answers: Sequence[Answer], *, joint: bool) -> tuple[list[Answer], str | None]:
+def answer_wide(reference: Answering, answers: Sequence[Answer], *, joint: bool) -> tuple[list[Answer], str | None]:
     """Add the float64 answers; where rows are independent, the pool's stand for every batch cut from it.
 
     Returns
@@ -145,7 +144,7 @@ def answer_wide(reference: Reference, answers: Sequence[Answer], *, joint: bool)
     return done, None
 
 
-def measure_noise(reference: Reference, answers: Sequence[Answer], reason: str | None) -> NoiseReport:
+def measure_noise(reference: Answering, answers: Sequence[Answer], reason: str | None) -> NoiseReport:
     """Derive every output's tolerance from the answers, the first of which is the pool's.
 
     Raises
@@ -156,8 +155,7 @@ def measure_noise(reference: Reference, answers: Sequence[Answer], reason: str |
     stands_in = reason is not None or any(answer.wide is None for answer in answers)
     other_kernels: Outputs | None = None
     if stands_in:
-        with without_onednn():
-            other_kernels = reference.run(answers[0].trial.slots)
+        other_kernels = reference.run_other_kernels(answers[0].trial.slots)
     measured = {name: _measure_output(name, answers, other_kernels) for name in answers[0].narrow}
     return NoiseReport(measured, "float32 spread" if stands_in else "float64", reason)
 

@@ -17,8 +17,8 @@ from hyrax_runtime.session import Session
 from numpy.typing import NDArray
 
 from hyrax_pack.errors import HyraxError, ParityError
+from hyrax_pack.exporting.answering import Outputs
 from hyrax_pack.exporting.noise import Answer, NoiseReport
-from hyrax_pack.exporting.reference import Outputs
 from hyrax_pack.exporting.slots import Layout, not_finite_rows
 
 

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hyrax_pack.exporting.reference import Outputs, Reference
+from hyrax_pack.exporting.answering import Answering, Outputs
 from hyrax_pack.exporting.slots import Layout, Slots
 from hyrax_pack.exporting.watching import UserCode
 
 
-def prune(reference: Reference, slots: Slots) -> tuple[Layout, tuple[str, ...]]:
+def prune(reference: Answering, slots: Slots) -> tuple[Layout, tuple[str, ...]]:
     """Return the layout without the slots that change no output, and a sentence for each of them.
 
     The last remaining slot is never pruned: a graph needs an input.
@@ -37,7 +37,7 @@ def prune(reference: Reference, slots: Slots) -> tuple[Layout, tuple[str, ...]]:
     return layout, tuple(reversed(notes))
 
 
-def _changes_an_output(reference: Reference, slots: Slots, place: int, before: Outputs) -> bool:
+def _changes_an_output(reference: Answering, slots: Slots, place: int, before: Outputs) -> bool:
     slot = slots[place]
     if slot is None:
         return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -13,16 +13,15 @@ from numpy.typing import NDArray
 from torch import nn
 
 from hyrax_pack.data.tensors import to_torch
-from hyrax_pack.errors import ExportError, OutputFormError
-from hyrax_pack.exporting.modes import attributes_restored, evaluating, in_float64, widened
+from hyrax_pack.errors import OutputFormError
+from hyrax_pack.exporting.answering import Answering, Outputs
+from hyrax_pack.exporting.modes import attributes_restored, evaluating, in_float64, widened, without_onednn
 from hyrax_pack.exporting.outputs import name_outputs
 from hyrax_pack.exporting.slots import Layout, Slots
-from hyrax_pack.exporting.watching import OperatorWatch, UserCode, first_line, line_of_error
-
-Outputs = dict[str, NDArray[Any]]
+from hyrax_pack.exporting.watching import OperatorWatch, UserCode
 
 
-class Reference:
+class Reference(Answering):
     """The model, unpatched, in evaluation mode and without gradients, on the CPU.
 
     Parameters
@@ -51,14 +50,7 @@ class Reference:
         return to_torch(Returned(owned, self.layout.returns))
 
     def run(self, slots: Slots, *, wide: bool = False, keep_state: bool = False) -> Outputs:
-        """Answer for a batch, in float32 as trained, or in float64 throughout.
-
-        What the model leaves in its attributes is put back, unless the caller wants to see it (`keep_state`).
-
-        Returns
-        -------
-        dict of str to ndarray
-            Output name to values, in the model's order.
+        """Answer; what the model leaves in its attributes is put back, unless the caller wants to see it.
 
         Raises
         ------
@@ -78,42 +70,23 @@ class Reference:
             named = name_outputs(self.answer(batch), self.names)
             return {name: _to_array(name, tensor) for name, tensor in named.items()}
 
+    def run_other_kernels(self, slots: Slots) -> Outputs:
+        """Answer by torch's own kernels in place of oneDNN's."""
+        with without_onednn():
+            return self.run(slots)
+
+    def check_repeatable(self, slots: Slots, rows: int) -> tuple[str, ...]:
+        """Look for random numbers and for state that inference changes: see `hyrax_pack.exporting.repeating`."""
+        from hyrax_pack.exporting.repeating import check_repeatable
+
+        return check_repeatable(self, slots, rows)
+
     def watch(self, slots: Slots) -> OperatorWatch:
         """Run once, in float32, and say which operators ran at which lines."""
         watch = OperatorWatch()
         with UserCode(), watch:  # it ran before; what it raises now only ends the watching
             self.run(slots)
         return watch
-
-    def run_checked(self, slots: Slots, rows: int, what: str, *, keep_state: bool = False) -> Outputs:
-        """Answer in float32, and check that every output has one row for each row given.
-
-        Raises
-        ------
-        ExportError
-            The model raises for these rows.
-        OutputFormError
-            An output has lost its batch axis, or has no form that a graph can give.
-        """
-        outputs = guarded(lambda: self.run(slots, keep_state=keep_state), f"the model, given {what}")
-        for name, values in outputs.items():
-            if values.ndim == 0 or len(values) != rows:
-                raise OutputFormError(lost_axis(name, values.shape, what, f"({rows}, ...)"))
-        return outputs
-
-
-def guarded(call: Callable[[], Outputs], doing: str) -> Outputs:
-    """Run the user's code, and turn what it raises into an ExportError that names the line."""
-    outputs: Outputs = {}
-    with UserCode() as attempt:
-        outputs = call()
-    if isinstance(attempt.error, ExportError):
-        raise attempt.error
-    if attempt.error is not None:
-        where = line_of_error(attempt.error)
-        said = f"{type(attempt.error).__name__}: {first_line(attempt.error)}"
-        raise ExportError(f"{doing}, raises {said}{where and f' ({where})'}") from attempt.error
-    return outputs
 
 
 def _to_array(name: str, tensor: torch.Tensor) -> NDArray[Any]:
@@ -125,13 +98,3 @@ def _to_array(name: str, tensor: torch.Tensor) -> NDArray[Any]:
         )
     array: NDArray[Any] = tensor.detach().cpu().numpy()
     return np.array(array, order="C")  # its own memory: an output may be a view of the model's state
-
-
-def lost_axis(name: str, shape: tuple[int, ...], what: str, wanted: str) -> str:
-    """Say that an output has not the batch as its first axis, and the usual reason."""
-    cure = (
-        "a squeeze() without an axis removes the batch axis of a batch of one: name the axis, squeeze(1)"
-        if what.startswith("1 row")
-        else "return one row for each row of the batch"
-    )
-    return f"output {name!r} has shape {shape} for {what}, not {wanted}: {cure}"

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hyrax_pack.errors import RandomnessError
+from hyrax_pack.exporting.answering import Outputs, check_rows, guarded
 from hyrax_pack.exporting.modes import attributes_restored, evaluating, seeded
 from hyrax_pack.exporting.noise import ulp_at
 from hyrax_pack.exporting.outputs import absent_outputs
-from hyrax_pack.exporting.reference import Outputs, Reference, guarded
+from hyrax_pack.exporting.reference import Reference
 from hyrax_pack.exporting.slots import Slots, take
 
 # Threads may add in another order from run to run; random numbers are further apart than this.
@@ -63,7 +64,9 @@ def check_repeatable(reference: Reference, slots: Slots, rows: int) -> tuple[str
 
 def _answer(reference: Reference, slots: Slots, rows: int, *, seed: int) -> Outputs:
     with seeded(seed):
-        return reference.run_checked(slots, rows, f"{rows} rows", keep_state=True)
+        outputs = guarded(lambda: reference.run(slots, keep_state=True), f"the model, given {rows} rows")
+    check_rows(outputs, rows, f"{rows} rows")
+    return outputs
 
 
 def _versions(model: nn.Module) -> dict[str, tuple[int, int]]:
@@ -74,15 +77,16 @@ def _versions(model: nn.Module) -> dict[str, tuple[int, int]]:
 
 def _check_same(reference: Reference, slots: Slots, first: Outputs, second: Outputs) -> None:
     for name, values in first.items():
-        if name not in second or not _same(values, second[name]):
+        if name not in second or not is_repeated(values, second[name]):
             raise RandomnessError(_explained(reference, slots, name))
 
 
 def _agree(first: Outputs, second: Outputs) -> bool:
-    return list(first) == list(second) and all(_same(values, second[name]) for name, values in first.items())
+    return list(first) == list(second) and all(is_repeated(values, second[name]) for name, values in first.items())
 
 
-def _same(first: NDArray[Any], second: NDArray[Any]) -> bool:
+def is_repeated(first: NDArray[Any], second: NDArray[Any]) -> bool:
+    """Whether two answers are one, but for the order in which threads add."""
     if first.shape != second.shape:
         return False
     apart = greatest_difference(first, second)

@@ -99,11 +99,14 @@ def make_rows(make_slots: MakeSlots, indices: Sequence[int]) -> Slots:
     return slots
 
 
-def observe_layout(observed: Sequence[Slots], returns: Literal["array", "tuple"]) -> Layout:
+def observe_layout(
+    observed: Sequence[Slots], returns: Literal["array", "tuple"], names: Sequence[str] | None = None
+) -> Layout:
     """Describe the slots from several batches: what is absent, and which dimensions vary.
 
     A dimension that differs between batches is free, and is called `input_<place>.<axis>`; dimensions that always
-    agree with one another share the first one's name.
+    agree with one another share the first one's name. `names` are the graph's own, for the slots that have rows, in
+    order.
 
     Raises
     ------
@@ -111,11 +114,25 @@ def observe_layout(observed: Sequence[Slots], returns: Literal["array", "tuple"]
         A slot is absent in some batches only, or changes its dtype or its number of axes.
     """
     columns = list(zip(*observed, strict=True))
-    names: dict[tuple[int, ...], str] = {}
-    return Layout(tuple(_observe_slot(place, column, names) for place, column in enumerate(columns)), returns)
+    free: dict[tuple[int, ...], str] = {}
+    slots = [_observe_slot(place, column, free) for place, column in enumerate(columns)]
+    if names is not None:
+        slots = _with_names(slots, names)
+    return Layout(tuple(slots), returns)
 
 
-def _observe_slot(place: int, column: Sequence[NDArray[Any] | None], names: dict[tuple[int, ...], str]) -> Slot:
+def _with_names(slots: Sequence[Slot], names: Sequence[str]) -> list[Slot]:
+    there = [slot for slot in slots if slot.kind == "tensor"]
+    if len(there) != len(names):
+        raise ExportError(
+            f"to_tensor gives {len(there)} tensors; the graph takes {len(names)}: {', '.join(names)}. Return one slot "
+            "for each input, in this order"
+        )
+    given = iter(names)
+    return [replace(slot, graph_input=next(given)) if slot.kind == "tensor" else slot for slot in slots]
+
+
+def _observe_slot(place: int, column: Sequence[NDArray[Any] | None], named: dict[tuple[int, ...], str]) -> Slot:
     if all(value is None for value in column):
         return Slot("none", "", (), None)
     there = [value for value in column if value is not None]
@@ -137,5 +154,5 @@ def _observe_slot(place: int, column: Sequence[NDArray[Any] | None], names: dict
     for axis in range(1, there[0].ndim):
         sizes = tuple(value.shape[axis] for value in there)
         free = len(set(sizes)) > 1
-        dims.append(names.setdefault(sizes, f"input_{place}.{axis}") if free else sizes[0])
+        dims.append(named.setdefault(sizes, f"input_{place}.{axis}") if free else sizes[0])
     return Slot("tensor", there[0].dtype.name, tuple(dims), f"input_{place}")

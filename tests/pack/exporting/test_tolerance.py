@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from hyrax_pack.errors import ParityError
-from hyrax_pack.exporting import Network
+from hyrax_pack.exporting import Network, parity_table
 from hyrax_pack.exporting.measuring import measure_model
 from hyrax_pack.exporting.modes import in_float64
 from hyrax_pack.exporting.noise import tolerance_of, ulp_at
@@ -159,3 +159,12 @@ def test_tied_weights_stay_tied(deep: nn.Module) -> None:
         assert dtypes(tied) == {torch.float64}
     assert tied[1].weight is tied[0].weight
     assert dtypes(tied) == {torch.float32}
+
+
+def test_the_report_reads_as_a_table(export: Export) -> None:
+    table = parity_table(export(lambda self, x: {"scores": self.linear(x), "class": x.argmax(1)}).parity).splitlines()
+    assert table[0].split()[:3] == ["output", "error", "allowed"]
+    assert table[1].startswith("scores ")
+    assert table[2].startswith("class ")
+    assert "against float64" in table[3]
+    assert "batches of 1, 2, 3, 7, 17, 64" in table[3]

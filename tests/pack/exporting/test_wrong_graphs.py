@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from hyrax_pack.errors import HyraxError, ParityError
+from hyrax_pack.errors import ParityError
 from hyrax_pack.exporting.drawing import Drawn, draw_graph
 from hyrax_pack.exporting.measuring import Measured, measure_model
-from hyrax_pack.exporting.procedure import describe_outputs, hold_against
+from hyrax_pack.exporting.procedure import hold_against
+from hyrax_pack.exporting.reporting import describe_outputs
 from hyrax_pack.exporting.weights import Weights
 
 Graph = onnx.ModelProto
@@ -267,6 +268,5 @@ def test_every_change_changes_an_output(right: tuple[Measured, Drawn]) -> None:
 @pytest.mark.parametrize("change", WRONG.values(), ids=WRONG.keys())
 def test_a_wrong_graph_is_refused(right: tuple[Measured, Drawn], change: Change) -> None:
     measured, drawn = right
-    with pytest.raises(HyraxError) as caught:
+    with pytest.raises(ParityError):
         hold_against(measured, changed(drawn, change))
-    assert isinstance(caught.value, ParityError)

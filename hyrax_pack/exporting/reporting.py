@@ -1,0 +1,124 @@
+"""What is said of a proven graph: its outputs and the gate's report in the manifest, notes and a table for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hyrax_runtime.manifest import Output
+
+from hyrax_pack.errors import ExportError
+from hyrax_pack.exporting.measuring import Measured
+from hyrax_pack.exporting.noise import NoiseReport
+from hyrax_pack.exporting.parity import Record
+
+Classes = Sequence[str] | Mapping[str, Sequence[str]]
+
+
+def describe_outputs(measured: Measured[Any], classes: Classes | None = None) -> tuple[Output, ...]:
+    """Describe the outputs; a dimension that varies between batches is called `<output>.<axis>`.
+
+    Raises
+    ------
+    ExportError
+        `classes` fits no output, or not the one that it is given for.
+    """
+    answers, noise = measured.answers, measured.noise
+    outputs = []
+    for name, first in answers[0].narrow.items():
+        shapes = [answer.narrow[name].shape for answer in answers]
+        dims = [
+            size if all(shape[axis] == size for shape in shapes) else f"{name}.{axis}"
+            for axis, size in enumerate(first.shape)
+        ]
+        found = noise.outputs[name]
+        outputs.append(
+            Output(
+                name=name,
+                dtype=first.dtype.name,
+                shape=("N", *dims[1:]),
+                tolerance=found.tolerance,
+                noise_floor=found.floor,
+                scale=found.scale,
+                classes=_classes_of(name, first.shape, classes),
+            )
+        )
+    if classes and not any(output.classes for output in outputs):
+        shapes_text = ", ".join(f"{output.name} {list(output.shape)}" for output in outputs)
+        raise ExportError(f"[model] classes fits no output: {shapes_text}")
+    return tuple(outputs)
+
+
+def _classes_of(name: str, shape: tuple[int, ...], classes: Classes | None) -> tuple[str, ...] | None:
+    if not classes:
+        return None
+    if isinstance(classes, Mapping):
+        named = classes.get(name)
+        if named is not None and shape[1:] != (len(named),):
+            raise ExportError(f"[model] classes names {len(named)} classes for output {name!r} of shape {list(shape)}")
+        return None if named is None else tuple(named)
+    return tuple(classes) if shape[1:] == (len(classes),) else None
+
+
+def report_parity(measured: Measured[Any], records: dict[str, Record], route: str, *, fresh: bool) -> dict[str, Any]:
+    """What the manifest says of the gate: nothing in it depends on the clock or the machine's name."""
+    answers, noise = measured.answers, measured.noise
+    return {
+        "reference": noise.reference,
+        "reason": noise.reason,
+        "route": route,
+        "held_out": fresh,
+        "batches": [answer.trial.label for answer in answers],
+        "sizes": sorted({answer.trial.size for answer in answers}),
+        "rows": sum(answer.trial.size for answer in answers),
+        "outputs": {
+            name: {
+                "error": record.error,
+                "difference": record.difference,
+                "tolerance": noise.outputs[name].tolerance,
+                "noise_floor": noise.outputs[name].floor,
+                "scale": noise.outputs[name].scale,
+                "decisions": record.decisions,
+                "flips": record.flips,
+                "unstable_rows": record.unstable,
+            }
+            for name, record in records.items()
+        },
+    }
+
+
+def notes_of(noise: NoiseReport, records: dict[str, Record], *, fresh: bool) -> list[str]:
+    """What the user should be told of the gate, beyond that it passed."""
+    notes: list[str] = []
+    if not fresh:
+        notes.append("no rows were held out: the gate ran on the rows that the graph was traced with")
+    if noise.reason is not None:
+        notes.append(f"tolerances come from the spread of float32 ({noise.reason})")
+    notes += [
+        f"output {name!r}: graph and torch differ in the greatest entry of {record.flips} of {record.decisions} rows"
+        for name, record in records.items()
+        if record.flips
+    ]
+    return notes
+
+
+def parity_table(parity: Mapping[str, Any]) -> str:
+    """Lay the gate's report out as a table, one line for each output.
+
+    Parameters
+    ----------
+    parity : mapping
+        `Network.parity`, or `Manifest.parity` of a bundle.
+    """
+    heading = ("output", "error", "allowed", "noise", "scale", "decisions that flip")
+    rows = [heading]
+    for name, figures in parity["outputs"].items():
+        flips = f"{figures['flips']} of {figures['decisions']}" if figures["decisions"] else "-"
+        numbers = (f"{figures[key]:.2g}" for key in ("error", "tolerance", "noise_floor", "scale"))
+        rows.append((name, *numbers, flips))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    sizes = ", ".join(map(str, parity["sizes"]))
+    held_out = "held-out rows" if parity["held_out"] else "rows of the sample"
+    lines.append(f"against {parity['reference']}, {parity['rows']} {held_out} in batches of {sizes}")
+    return "\n".join(lines)
