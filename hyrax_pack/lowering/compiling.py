@@ -30,7 +30,7 @@ from hyrax_pack.lowering.tracing.trace import Mode
 from hyrax_runtime.contract import BATCH_AXIS, Dim, InputContract
 from hyrax_runtime.manifest import GraphInput, Reason, Slot
 
-_TRIES = 4
+_TRIES = 6
 # Operations that move or compare values and round nothing.
 _EXACT = frozenset(
     "ArgMax ArgMin Cast Compress Concat Equal Expand Gather GatherElements GatherND Greater GreaterOrEqual Identity "
@@ -90,10 +90,11 @@ def _trace(
                     "write it for whole arrays, without the loop",
                 )
             ) from needed
+        written = _trace_in(text, contract, slots, samples, "row")
         reason = check_independence(function, ShakenFunction(text), samples)
         if reason is not None:
             raise Refused(Reason(reason.text, needed.reason.line, "for", reason.hint)) from needed
-        return _trace_in(text, contract, slots, samples, "row")
+        return written
 
 
 def _trace_in(
@@ -110,15 +111,18 @@ def _trace_in(
 
 
 def _shadows(samples: Samples, mode: Mode, attempt: int) -> tuple[Columns, Columns]:
-    """Draw two batches; from the second attempt on with NaN in some places, more in the first than in the second."""
+    """Draw two batches; from the second attempt on with more that is odd in the first than in the second."""
     random = np.random.default_rng(attempt)
     sizes = BATCH_SIZES if mode == "batch" else ROW_SIZES
     pair = [samples.draw(size, random, stretch=at) for at, size in enumerate(sizes)]
     if attempt:
-        for columns, share in zip(pair, (0.4, 0.15), strict=True):
+        for columns, share in zip(pair, ((0.4, 0.15), (0.12, 0.04))[attempt % 2], strict=True):
             for column in columns.values():
+                odd = random.random(column.shape) < share
                 if column.dtype.kind == "f":
-                    column[random.random(column.shape) < share] = np.nan
+                    column[odd] = np.nan if attempt in (1, 4) else column[odd] * 40 + 1
+                elif column.dtype == np.bool_:
+                    column[...] = odd
     return pair[0], pair[1]
 
 
@@ -134,8 +138,8 @@ def _prove(
         Outlet(str(slots[place].graph_input), value, (BATCH_AXIS, *slots[place].shape[1:]))
         for place, value in written.outputs.items()
     ]
-    if not outlets:
-        raise Refused(Reason("no slot is an input of the network"))
+    if not outlets or not written.inputs:
+        raise Refused(Reason("no slot is an input of the network, or no field is one that a graph can hold"))
     fields = {one.path: one for one in contract.fields if one.path in written.inputs}
     shapes: dict[str, tuple[Dim, ...]] = {path: (BATCH_AXIS, *one.shape) for path, one in fields.items()}
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from hyrax_runtime.manifest import GraphInput
@@ -37,7 +37,7 @@ class Lowered:
         Keys that the function asked for and that are not there: the graph holds for data without them.
     """
 
-    model: bytes
+    model: bytes = field(repr=False)
     inputs: tuple[GraphInput, ...]
     outputs: tuple[LoweredSlot, ...]
     mode: Literal["batch", "row"]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hyrax_pack.lowering.proving.calling import Function, FunctionRaised, call_original, raising_rows
 from hyrax_pack.lowering.proving.comparing import find_difference
-from hyrax_pack.lowering.proving.noise import measure_noise
+from hyrax_pack.lowering.proving.noise import ShakenFunction, measure_noise
 from hyrax_pack.lowering.proving.reference import ReferenceRuntime
 from hyrax_pack.lowering.proving.samples import Columns, Samples, take_rows
 from hyrax_pack.lowering.proving.stress import stress_columns
@@ -64,7 +64,7 @@ class _Failed(Exception):
 def check_graph(
     model: bytes,
     function: Function,
-    shaken: Function,
+    shaken: ShakenFunction,
     promises: Sequence[Promise],
     samples: Samples,
     inputs: Sequence[str],
@@ -105,7 +105,7 @@ class _Gate:
     def __init__(
         self,
         function: Function,
-        shaken: Function,
+        shaken: ShakenFunction,
         promises: Sequence[Promise],
         samples: Samples,
         inputs: list[str],

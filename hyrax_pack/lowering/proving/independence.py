@@ -6,7 +6,7 @@ import numpy as np
 
 from hyrax_pack.lowering.proving.calling import Function, FunctionRaised, call_original
 from hyrax_pack.lowering.proving.comparing import TOLERANCE, find_difference
-from hyrax_pack.lowering.proving.noise import measure_noise
+from hyrax_pack.lowering.proving.noise import ShakenFunction, measure_noise
 from hyrax_pack.lowering.proving.samples import Samples, take_rows
 from hyrax_runtime.manifest import Reason
 
@@ -14,7 +14,7 @@ SIZES = (2, 3, 17, 67)
 _COUPLED = "a loop over the rows in which rows touch one another, or the size of the batch counts"
 
 
-def check_independence(function: Function, shaken: Function, samples: Samples, *, seed: int = 1) -> Reason | None:
+def check_independence(function: Function, shaken: ShakenFunction, samples: Samples, *, seed: int = 1) -> Reason | None:
     """Compare every row of some batches with what the function gives for it alone; return why not, or None."""
     random = np.random.default_rng(seed)
     for size in SIZES:

@@ -4,6 +4,9 @@
 all its digits. A tolerance must know the two apart, so it is measured: the text is run again with every sum, product
 and function value moved by some units in the last place, at random. What moves with it may differ between runtimes;
 nothing else may. Values that are only moved around (indexing, where, clip, sort) are not shaken.
+
+Rounding moves a result in proportion: eight times the shaking, eight times the movement. A result that jumps instead
+sits on an edge (a comparison, a floor), where shaking says nothing about what is right; its noise counts as none.
 """
 
 from __future__ import annotations
@@ -15,11 +18,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hyrax_pack.lowering.proving.calling import Function, FunctionRaised, Tensors, call_original
+from hyrax_pack.lowering.proving.calling import FunctionRaised, Tensors, call_original
 from hyrax_pack.lowering.proving.samples import Samples
 
-RUNS = 4
-_ULPS = 4.0
+RUNS = 3
+_ULPS, _STRONGER = 2.0, 8.0
+_SLACK = 4.0
 _CALLED, _ROUNDED, _CHANGED = "__hyrax_called__", "__hyrax_rounded__", "__hyrax_changed__"
 
 _ACCUMULATING = frozenset(
@@ -35,15 +39,20 @@ _ROUNDING = _ACCUMULATING | frozenset(
 
 
 class ShakenFunction:
-    """The text as a function whose arithmetic is shaken; another way at every call."""
+    """The text as a function whose arithmetic is shaken, in the same way for the same seed."""
 
-    def __init__(self, text: str, *, seed: int = 0) -> None:
-        self._random = np.random.default_rng(seed)
+    def __init__(self, text: str) -> None:
+        self.shake(0, 1.0)
         tree = ast.fix_missing_locations(_Shaking().visit(ast.parse(text)))
         namespace: dict[str, Any] = {"__name__": "hyrax_to_tensor"}
         namespace |= {_CALLED: self._called, _ROUNDED: self._rounded, _CHANGED: self._changed}
         exec(compile(tree, "<shaking to_tensor.py>", "exec", dont_inherit=True), namespace)
         self._function: Callable[[Any], Any] = namespace["to_tensor"]
+
+    def shake(self, seed: int, strength: float) -> None:
+        """Say how the next call is shaken."""
+        self._random = np.random.default_rng(seed)
+        self._strength = strength
 
     def __call__(self, data_dict: Any) -> Any:
         return self._function(data_dict)
@@ -64,7 +73,7 @@ class ShakenFunction:
         if isinstance(value, np.ndarray | np.floating) and value.dtype.kind == "f":
             signs = self._random.integers(0, 2, value.shape) * 2 - 1
             with np.errstate(all="ignore"):
-                step = value.dtype.type(_ULPS * np.finfo(value.dtype).eps) * value
+                step = value.dtype.type(_ULPS * self._strength * np.finfo(value.dtype).eps) * value
                 moved = value + step * signs.astype(value.dtype)
             return np.where(np.isfinite(value), moved, value)[()] if np.ndim(value) == 0 else self._kept(value, moved)
         if isinstance(value, tuple):
@@ -82,25 +91,45 @@ class ShakenFunction:
 
 
 def measure_noise(
-    shaken: Function, samples: Samples, columns: Mapping[str, NDArray[Any]], plain: Tensors
+    shaken: ShakenFunction, samples: Samples, columns: Mapping[str, NDArray[Any]], plain: Tensors
 ) -> Sequence[NDArray[np.float64] | None]:
-    """Return, per slot, how far every value moves under shaking; None for slots that hold no floats."""
+    """Return, per slot, how far rounding moves every value; None for slots that hold no floats."""
     noise: list[NDArray[np.float64] | None] = [
         np.zeros(one.shape) if one is not None and one.dtype.kind == "f" else None for one in plain
     ]
-    for _ in range(RUNS):
-        try:
-            moved = call_original(shaken, samples, columns)
-        except FunctionRaised:
-            break
-        for place, (before, after) in enumerate(zip(plain, moved, strict=True)):
-            held = noise[place]
-            if held is None or before is None or after is None or before.shape != after.shape:
+    for seed in range(RUNS):
+        moved = [_movement(shaken, samples, columns, plain, seed, strength) for strength in (1.0, _STRONGER)]
+        for place, (held, little, much) in enumerate(zip(noise, *moved, strict=True)):
+            if held is None or little is None or much is None:
                 continue
-            with np.errstate(all="ignore"):
-                apart = np.abs(after.astype(np.float64) - before.astype(np.float64))
-            noise[place] = np.maximum(held, np.where(np.isfinite(apart), apart, 0.0))
+            found = np.minimum(much / _STRONGER, _SLACK * little)
+            noise[place] = np.maximum(held, np.where(much >= _STRONGER / 2 * little, found, 0.0))
     return noise
+
+
+def _movement(
+    shaken: ShakenFunction,
+    samples: Samples,
+    columns: Mapping[str, NDArray[Any]],
+    plain: Tensors,
+    seed: int,
+    strength: float,
+) -> list[NDArray[np.float64] | None]:
+    """Return, per slot, how far one shaking moves every value."""
+    shaken.shake(seed, strength)
+    try:
+        moved = call_original(shaken, samples, columns)
+    except FunctionRaised:
+        return [None] * len(plain)
+    return [_apart(before, after) for before, after in zip(plain, moved, strict=True)]
+
+
+def _apart(before: NDArray[Any] | None, after: NDArray[Any] | None) -> NDArray[np.float64] | None:
+    if before is None or after is None or before.shape != after.shape or before.dtype.kind != "f":
+        return None
+    with np.errstate(all="ignore"):
+        apart = np.abs(after.astype(np.float64) - before.astype(np.float64))
+    return np.where(np.isfinite(apart), apart, 0.0)
 
 
 class _Shaking(ast.NodeTransformer):
