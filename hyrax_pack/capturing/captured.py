@@ -21,7 +21,7 @@ from hyrax_runtime.replay_text import FUNCTION, parse_text
 
 from hyrax_pack.capturing.assembling import expected_node, text_of
 from hyrax_pack.capturing.carrying import Luggage, pack_function
-from hyrax_pack.capturing.finding import Definition, find_definition, is_same_meaning
+from hyrax_pack.capturing.finding import Definition, find_definition, is_same_meaning, quietly
 from hyrax_pack.capturing.live import live_function
 from hyrax_pack.capturing.modules import requirements_of
 from hyrax_pack.capturing.syntax_age import newer_syntax
@@ -97,7 +97,7 @@ def capture(owner: type | Callable[..., Any], *, name: str | None = None, requir
 
 def same_code(one: str, other: str) -> bool:
     """Whether two captured texts are the same code: comments and layout may differ, nothing else."""
-    return ast.dump(ast.parse(one)) == ast.dump(ast.parse(other))
+    return bool(ast.dump(quietly(ast.parse, one)) == ast.dump(quietly(ast.parse, other)))
 
 
 def _differences(text: str, luggage: Luggage) -> list[Problem]:
@@ -113,7 +113,7 @@ def _differences(text: str, luggage: Luggage) -> list[Problem]:
     written = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     codes = {
         code.co_name: code
-        for code in compile(text, "to_tensor.py", "exec", dont_inherit=True).co_consts
+        for code in quietly(compile, text, "to_tensor.py", "exec", dont_inherit=True).co_consts
         if isinstance(code, types.CodeType)
     }
     return [

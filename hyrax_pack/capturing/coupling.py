@@ -54,7 +54,8 @@ class Coupling:
 
 def plan_batches(row_indices: Sequence[int], make_batch: Callable[[Sequence[int]], dict[str, Any]]) -> Plan:
     """Draw up the batches; rows are repeated where fewer than 64 are given, and sizes dropped where rows are huge."""
-    distinct = list(dict.fromkeys(row_indices))[: BATCH_SIZES[-1]]
+    step = max(1, len(row_indices) // BATCH_SIZES[-1])  # from all over the data set: it may be sorted by class
+    distinct = list(dict.fromkeys(row_indices[::step][: BATCH_SIZES[-1]]))
     first = make_batch(distinct[:1])
     affordable = _MEMORY_BYTES // max(1, 4 * _size_bytes(first))
     sizes = [size for size in BATCH_SIZES if size <= max(3, affordable)]

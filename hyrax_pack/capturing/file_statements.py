@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hyrax_pack.capturing.finding import Definition, bound_names
+from hyrax_pack.capturing.finding import Definition, bound_names, quietly
 
 _BODIES = ("body", "orelse", "handlers", "finalbody", "cases")
 
@@ -59,9 +59,10 @@ def _statements(definition: Definition) -> Iterator[FileStatement]:
 
 def _parsed_cell(cell: str) -> list[ast.stmt]:
     try:
-        return ast.parse(cell).body
+        module: ast.Module = quietly(ast.parse, cell)
     except SyntaxError:  # a cell that failed bound nothing
         return []
+    return module.body
 
 
 def _flat(body: list[ast.stmt], conditional: bool, shown: str, lines: tuple[str, ...]) -> Iterator[FileStatement]:

@@ -96,7 +96,7 @@ def find_definition(function: types.FunctionType) -> Definition:
     _refuse_replaced_code(function, place)
     text = "".join(lines)
     try:
-        tree = _quietly(ast.parse, text)
+        tree = quietly(ast.parse, text)
     except SyntaxError as error:
         raise _refusal(
             function,
@@ -189,9 +189,7 @@ def _equal_nodes(named: list[FunctionNode], modules: list[ast.Module], live: typ
     lines = {
         code.co_firstlineno
         for module in modules
-        for code in _inner_codes(
-            _quietly(compile, module, live.co_filename, "exec", live.co_flags & _FUTURE_MASK, True)
-        )
+        for code in _inner_codes(quietly(compile, module, live.co_filename, "exec", live.co_flags & _FUTURE_MASK, True))
         if code.co_qualname == live.co_qualname and is_same_code(code, live)
     }
     return [node for node in named if _first_line(node) in lines]
@@ -308,10 +306,11 @@ def _constants(value: Any, of_code: Callable[[types.CodeType], Any]) -> Any:
     return (type(value).__name__, repr(value))
 
 
-def _quietly(function: Any, *arguments: Any) -> Any:
+def quietly(function: Any, *arguments: Any, **settings: Any) -> Any:
+    """Parse or compile without warnings: an odd escape in a string was said when the file was imported."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # an odd escape in a string was said when the file was imported
-        return function(*arguments)
+        warnings.simplefilter("ignore")
+        return function(*arguments, **settings)
 
 
 def _refusal(function: types.FunctionType, where: str, what: str) -> CaptureError:

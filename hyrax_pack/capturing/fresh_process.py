@@ -3,7 +3,8 @@
 `hyrax_pack.capturing.proving` starts this file as a script, in an empty folder, with a pickled job and the name of the
 file to answer in. It imports numpy and the runtime, as production does, and nothing else.
 
-    job     text, modules, batches: [(rows, data_dict)], watched: which batch to watch the reading of
+    job     text, modules, batches: pickled [(rows, data_dict)], watched: which batch to watch the reading of,
+            folders: where numpy, the runtime and the modules are, should Python not look there by itself
     answer  failure; or results: [(returns, slots)] by batch, changed, unsteady, read, forms, marks, warnings
 """
 
@@ -24,8 +25,6 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 Answer = dict[str, Any]
 DataDict = dict[Any, Any]
@@ -176,6 +175,8 @@ class _Recording(dict[Any, Any]):
 
 def is_same(one: Any, other: Any) -> bool:
     """Whether two values are bit for bit the same, all the way down; 0.0 is not -0.0, and NaN is itself."""
+    import numpy as np  # late: the job says where it is
+
     if type(one) is not type(other):
         return False
     if isinstance(one, np.ndarray):
@@ -212,7 +213,7 @@ class Trial:
         self.function: Callable[[Any], Any] = replay.compile_function(job["text"])
         self.filename = self.function.__code__.co_filename
         self.watch = Watch(self.filename)
-        self.batches: list[tuple[int, DataDict]] = job["batches"]
+        self.batches: list[tuple[int, DataDict]] = pickle.loads(job["batches"])  # inside: arrays need numpy
         self.watched: int = job["watched"]
         self.at = 0
 
@@ -293,7 +294,9 @@ class Trial:
 def answer(job_file: Path, answer_file: Path) -> None:
     """Run the job and leave the answer, a failure included."""
     sys.meta_path.insert(0, Blocked())
-    trial = Trial(pickle.loads(job_file.read_bytes()))
+    job = pickle.loads(job_file.read_bytes())
+    sys.path += job["folders"]
+    trial = Trial(job)
 
     def report(kind: type[BaseException], error: BaseException, trace: types.TracebackType | None) -> None:
         answer_file.write_bytes(pickle.dumps(trial.failure(error)))
@@ -310,10 +313,8 @@ def _writes(path: Any, mode: str | None, flags: int) -> bool:
 
 
 def _form(values: Any) -> str:
-    kinds = {list: "list", np.ndarray: "stacked"}
-    return kinds.get(type(values), "collated")
+    return {"list": "list", "ndarray": "stacked"}.get(type(values).__name__, "collated")
 
 
 if __name__ == "__main__":
-    sys.path.append(sys.argv[3])  # where hyrax_runtime is, should it not be installed
     answer(Path(sys.argv[1]), Path(sys.argv[2]))

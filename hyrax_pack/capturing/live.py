@@ -11,7 +11,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from hyrax_pack.capturing.finding import shown_name
+from hyrax_pack.capturing.finding import quietly, shown_name
 from hyrax_pack.errors import CaptureError, Problem
 
 NAMES = ("to_tensor", "prepare_inputs")  # our own word first
@@ -108,7 +108,7 @@ def _decorators_of(wrapped: Any) -> str:
     if code is None:
         return _name(wrapped)
     try:
-        tree = ast.parse("".join(linecache.getlines(code.co_filename)))
+        tree = quietly(ast.parse, "".join(linecache.getlines(code.co_filename)))
     except SyntaxError:
         return _name(wrapped)
     written = [
@@ -156,7 +156,7 @@ def _place_in_class(owner: type, attribute: str) -> str:
         return f"{base.__module__}.{base.__qualname__}"
     shown = shown_name(filename, vars(module) if module else {})
     try:
-        tree = ast.parse("".join(linecache.getlines(filename)))
+        tree = quietly(ast.parse, "".join(linecache.getlines(filename)))
     except SyntaxError:
         return shown
     line = 0

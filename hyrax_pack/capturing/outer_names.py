@@ -11,7 +11,7 @@ import builtins
 import symtable
 from collections.abc import Iterator
 
-from hyrax_pack.capturing.finding import Definition
+from hyrax_pack.capturing.finding import Definition, quietly
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
@@ -26,7 +26,7 @@ def outer_names(definition: Definition, text: str) -> dict[str, int]:
     text : str
         The function alone, at column 0, as it will travel.
     """
-    outside = set(_global_names(symtable.symtable(text, "to_tensor.py", "exec")))
+    outside = set(_global_names(quietly(symtable.symtable, text, "to_tensor.py", "exec")))
     places: dict[str, tuple[int, int]] = {}
     for node in _evaluated(definition.node, definition.late_annotations):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in outside:

@@ -7,6 +7,7 @@ is changed.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import pickle
 import subprocess
@@ -18,7 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import hyrax_runtime
 from hyrax_runtime.replay import Returned, as_slots, copy_input
 
 from hyrax_pack.capturing import fresh_process
@@ -145,9 +145,8 @@ def _start(folder: Path, seed: str, captured: Captured, plan: Plan) -> _Run:
     if not job.exists():
         job.write_bytes(_pickled_job(captured, plan))
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    root = str(Path(hyrax_runtime.__file__).parent.parent)
     process = subprocess.Popen(
-        [sys.executable, "-P", "-s", "-B", fresh_process.__file__, str(job), str(answer), root],
+        [sys.executable, "-P", "-s", "-B", fresh_process.__file__, str(job), str(answer)],
         cwd=work,
         env={**environment, "PYTHONHASHSEED": seed},
         stdin=subprocess.DEVNULL,
@@ -159,17 +158,28 @@ def _start(folder: Path, seed: str, captured: Captured, plan: Plan) -> _Run:
 
 
 def _pickled_job(captured: Captured, plan: Plan) -> bytes:
-    job = {
-        "text": captured.text,
-        "modules": [requirement.module for requirement in captured.requirements],
-        "batches": [(len(batch.rows), batch.data_dict) for batch in plan.batches],
-        "watched": plan.largest,
-    }
     try:
-        return pickle.dumps(job)
+        batches = pickle.dumps([(len(batch.rows), batch.data_dict) for batch in plan.batches])
     except (pickle.PicklingError, TypeError, AttributeError) as error:
         what = f"the rows hold what cannot leave this process ({error}); fields are arrays, numbers, strings or bytes"
         raise ProofError(_source(captured), [Problem("", what)]) from error
+    return pickle.dumps(
+        {
+            "text": captured.text,
+            "modules": [requirement.module for requirement in captured.requirements],
+            "folders": list(_folders_of(captured)),
+            "batches": batches,
+            "watched": plan.largest,
+        }
+    )
+
+
+def _folders_of(captured: Captured) -> dict[str, None]:
+    """Where the runtime, numpy and the requirements are: perhaps only for this user, or through PYTHONPATH."""
+    tops = [one.module.partition(".")[0] for one in captured.requirements if one.distribution]
+    specs = [importlib.util.find_spec(top) for top in ("hyrax_runtime", "numpy", *tops)]
+    files = [Path(spec.origin) for spec in specs if spec and spec.origin]
+    return {str(file.parent.parent if file.name == "__init__.py" else file.parent): None for file in files}
 
 
 def _run_live(captured: Captured, live: Callable[[Any], Any], plan: Plan) -> list[Returned]:

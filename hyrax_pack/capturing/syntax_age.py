@@ -6,7 +6,8 @@ import ast
 import io
 import sys
 import tokenize
-import warnings
+
+from hyrax_pack.capturing.finding import quietly
 
 OLDEST = (3, 11)
 
@@ -21,9 +22,7 @@ def newer_syntax(text: str, oldest: tuple[int, int] = OLDEST) -> str | None:
     """
     version = ".".join(map(str, oldest))
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            ast.parse(text, feature_version=oldest)
+        quietly(ast.parse, text, feature_version=oldest)
     except SyntaxError as error:
         return (
             f"syntax that Python {version} does not read ({error.msg}), and bundles run there too; write it otherwise"

@@ -1,5 +1,6 @@
+import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -11,11 +12,15 @@ from hyrax_pack.resolving.loading import load_class_file
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch) -> Path:
-    """An empty current folder, so that messages name the user's files shortly."""
+def folder(tmp_path, monkeypatch) -> Iterator[Path]:
+    """An empty current folder, for short names in messages; what is imported from it is forgotten."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sys.path", list(__import__("sys").path))
-    return tmp_path
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    before = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(tmp_path)):
+            del sys.modules[name]
 
 
 @pytest.fixture

@@ -99,3 +99,10 @@ def test_the_plan_holds_every_row_alone_and_every_size_together_permuted_and_in_
     assert lengths == [1] * 64 + [2, 3, 17, 64] * 2 + [17, 64]
     assert plan.batches[plan.largest].data_dict["data"]["row"] == list(range(100, 164))
     assert all(batch.data_dict["data"]["row"] == [100 + row for row in batch.rows] for batch in plan.batches)
+
+
+def test_the_rows_come_from_all_over_a_large_data_set():
+    plan = plan_batches(range(10**9), lambda rows: {"data": {"row": list(rows)}})
+    rows = plan.batches[plan.largest].data_dict["data"]["row"]
+    assert (rows[0], len(set(rows))) == (0, 64)
+    assert rows[-1] > 0.98e9

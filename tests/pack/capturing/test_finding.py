@@ -265,3 +265,11 @@ def test_a_class_inside_the_function_may_move_to_another_line(load, folder):
     module = load(source)
     (folder / "stamps.py").write_text("# new\n" + source)
     assert "class Local: pass" in capture(module.StampNet).text
+
+
+@pytest.mark.filterwarnings("ignore:.*invalid escape")
+def test_an_odd_escape_in_a_string_is_captured_without_another_warning(load, recwarn):
+    module = load(SOURCE.replace("return", '"""In units of \\mu Jy."""\n        return'))
+    recwarn.clear()
+    assert r"units of \mu Jy" in capture(module.StampNet).text
+    assert not recwarn.list

@@ -129,6 +129,26 @@ def test_torch_is_not_there():
     assert "in `import torch`" in message
 
 
+def test_a_required_module_that_imports_torch_when_it_is_called_is_refused(load, folder, monkeypatch):
+    """The module stands where only this process looks, as packages of one user do."""
+    package, information = folder / "own" / "sneaky", folder / "own" / "sneaky-1.0.dist-info"
+    package.mkdir(parents=True)
+    information.mkdir()
+    body = "    import torch\n    return ones(n)\n"
+    code = f"import numpy\n\ndef ones(n):\n    return numpy.ones(n)\n\ndef torch_ones(n):\n{body}"
+    (package / "__init__.py").write_text(code)
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: sneaky\nVersion: 1.0\n")
+    (information / "RECORD").write_text("sneaky/__init__.py,,\n")
+    monkeypatch.syspath_prepend(str(folder / "own"))
+    text = "def to_tensor(d):\n    import sneaky\n    return sneaky.ones(len(d['object_id']))\n"
+    function, other = load(text).to_tensor, load(text.replace("ones(", "torch_ones("), "other.py").to_tensor
+    captured = capture(function, requires=["sneaky"])
+    assert [(one.distribution, one.version) for one in captured.requirements] == [("sneaky", "1.0")]
+    assert prove(captured, function, data_dict, ROWS).batch == "independent"
+    with pytest.raises(ProofError, match="torch is not there where the text runs in `return sneaky"):
+        prove(capture(other, requires=["sneaky"]), function, data_dict, ROWS)
+
+
 def test_what_the_text_raises_names_its_line_and_the_rows(proof):
     message = refusal(proof, "x = np.asarray(data_dict['data']['image'])\nreturn x[:, [i for i in range(9)]]")
     assert "the live function, on 1 row:" in message
