@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from hyrax_runtime.columns import ColumnFault, Rows, as_recorded, count_if_recorded, read_rows
 from hyrax_runtime.contract import OBJECT_ID, FieldContract, InputContract
 from hyrax_runtime.errors import FieldsError, Problem, RowProblem
+from hyrax_runtime.nearest import nearest_name
 
 ROWS_NAMED = 5  # of a field with many refused rows, so that a million bad rows are not a million lines
 
 DataDict = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+_NONE_REFUSED: Mapping[int, FieldsError] = MappingProxyType({})
+
+
+class Prepared(NamedTuple):
     """A batch that fits the contract.
 
     Attributes
@@ -35,7 +37,7 @@ class Prepared:
     rows: int
     data_dict: DataDict
     object_id: Any = None
-    refused: Mapping[int, FieldsError] = field(default_factory=dict)
+    refused: Mapping[int, FieldsError] = _NONE_REFUSED
 
     @property
     def kept(self) -> list[int]:
@@ -98,7 +100,7 @@ class InputCheck:
                 return None
         except (KeyError, TypeError, AttributeError):
             return None
-        return Prepared(rows, made, ids, _NONE_REFUSED)
+        return Prepared(rows, made, ids)
 
     def _converted(self, data_dict: Mapping[str, Any], mask: bool) -> Prepared:
         if not isinstance(data_dict, Mapping):
@@ -135,9 +137,6 @@ class InputCheck:
             place = made if known.friendly is None else made[known.friendly]
             place[known.field] = as_recorded(known, rows)
         return made
-
-
-_NONE_REFUSED: Mapping[int, FieldsError] = {}
 
 
 class _MissingFieldError(Exception):
@@ -205,10 +204,10 @@ def _missing(data_dict: Mapping[str, Any], contract: InputContract, known: Field
         return f"missing; {known.field!r} stands at the top level, give it as {nested}"
     recorded = {other.path for other in contract.fields}
     strange = [path for path in given if path not in recorded]
-    near = [path for path in strange if path.rpartition("/")[2] == known.field]
-    near = near or difflib.get_close_matches(known.path, strange, n=1)
+    same_name = [path for path in strange if path.rpartition("/")[2] == known.field]
+    near = same_name[0] if same_name else nearest_name(known.path, strange)
     if near:
-        return f"missing; did you mean it by {near[0]!r}?"
+        return f"missing; did you mean it by {near!r}?"
     return f"missing; given are {', '.join(map(repr, given)) or 'no fields at all'}"
 
 

@@ -6,8 +6,6 @@ on the CPU. Here a device is a demand: the provider behind it runs, or `Provider
 
 from __future__ import annotations
 
-import ctypes
-import difflib
 import re
 import sys
 from collections.abc import Sequence
@@ -15,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hyrax_runtime.errors import ProviderError, UsageError
+from hyrax_runtime.nearest import nearest_name
 
 DeviceName = Literal["cpu", "cuda", "tensorrt"]
 
@@ -70,8 +69,8 @@ def parse_device(text: str) -> Device:
         name: DeviceName = match[1]  # type: ignore[assignment]
         return Device(name, int(match[2] or 0))
     spelled = text.partition(":")[0].lower()
-    near = [OTHER_NAMES[spelled]] if spelled in OTHER_NAMES else difflib.get_close_matches(spelled, NAMES, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    near = OTHER_NAMES.get(spelled) or nearest_name(spelled, NAMES)
+    hint = f"; did you mean {near!r}?" if near else ""
     raise UsageError(f"device {text!r} is not one of cpu, cuda, cuda:1, tensorrt, auto{hint}")
 
 
@@ -118,6 +117,8 @@ def _missing_library(device: Device) -> str:
     """Say which of the device's libraries cannot be loaded, with the cure; empty where all can or none is known."""
     if not sys.platform.startswith("linux"):
         return ""
+    import ctypes  # only a refusal asks
+
     for name, what, cure in LIBRARIES[device.name]:
         try:
             ctypes.CDLL(name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -91,11 +90,10 @@ def _place(path: str) -> tuple[str | None, str]:
 
 def _described(error: Exception) -> str:
     """Say what was raised and at which line of the captured text, if it was reached."""
-    lines = [
-        frame.lineno
-        for frame in traceback.extract_tb(error.__traceback__)
-        if frame.filename.startswith("<to_tensor.py")
-    ]
+    import traceback  # only a failure needs it
+
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename.startswith("<to_tensor.py")]
     where = f", line {lines[-1]} of to_tensor.py" if lines else ""
     said = str(error).strip().partition("\n")[0]
     return f"{type(error).__name__}{': ' + said if said else ''}{where}"

@@ -6,7 +6,6 @@ in `object_id` unless told. Outputs are written beside their ids, to a temporary
 
 from __future__ import annotations
 
-import difflib
 import importlib.util
 import os
 import secrets
@@ -23,6 +22,7 @@ from hyrax_runtime.contract import OBJECT_ID, InputContract
 from hyrax_runtime.contract_check import DataDict, nest
 from hyrax_runtime.errors import DataFileError, MissingExtraError, OutputFileError, Problem, UsageError, describe
 from hyrax_runtime.manifest import Output
+from hyrax_runtime.nearest import nearest_name
 from hyrax_runtime.outputs import Outputs
 
 ERROR_COLUMN = "error"
@@ -229,8 +229,8 @@ def _read_array(held: Any, path: Path, name: str) -> NDArray[Any]:
 
 def _missing_column(ways: Sequence[str], names: Sequence[str], taken: Iterable[str] = ()) -> str:
     free = [name for name in names if name not in set(taken)]
-    near = [match for way in reversed(ways) for match in difflib.get_close_matches(way, free, n=1)]
-    hint = f"did you mean {near[0]!r}?" if near else f"the file has {', '.join(names) or 'no columns'}"
+    near = next(filter(None, (nearest_name(way, free) for way in reversed(ways))), None)
+    hint = f"did you mean {near!r}?" if near else f"the file has {', '.join(names) or 'no columns'}"
     return f"no column {' or '.join(map(repr, ways))}; {hint}"
 
 

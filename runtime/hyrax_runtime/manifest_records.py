@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
-from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from hyrax_runtime.contract import BATCH_AXIS, Dim
@@ -70,6 +69,8 @@ class Record:
         """Note every key that nobody took, but those that begin with `x-`."""
         for key in self._left or ():
             if not key.startswith("x-"):
+                from difflib import get_close_matches  # only a fault needs it
+
                 near = get_close_matches(key, self._known, 1)
                 hint = f"; did you mean {near[0]!r}?" if near else "; keys of one's own begin with x-"
                 self.note(key, f"unknown key{hint}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from hyrax_runtime.errors import BatchError, HyraxError
 from hyrax_runtime.manifest import Output
+from hyrax_runtime.nearest import nearest_name
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -38,8 +38,8 @@ class Outputs(Mapping[str, NDArray[Any]]):
         try:
             return self._arrays[name]
         except KeyError:
-            near = difflib.get_close_matches(str(name), self._arrays, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"the outputs are {', '.join(self._arrays)}"
+            near = nearest_name(str(name), list(self._arrays))
+            hint = f"did you mean {near!r}?" if near else f"the outputs are {', '.join(self._arrays)}"
             raise KeyError(f"no output {name!r}; {hint}") from None
 
     def __iter__(self) -> Iterator[str]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from numpy.typing import NDArray
 
@@ -26,14 +25,15 @@ from hyrax_runtime.manifest import Manifest
 from hyrax_runtime.outputs import Arrays, Outputs, empty_outputs
 from hyrax_runtime.pieces import Pieces
 from hyrax_runtime.routes import Python, Settings, open_graph, open_route
-from hyrax_runtime.selftest import Proof, Report
 from hyrax_runtime.session import VERSION, Session
-from hyrax_runtime.streaming import Step, run_overlapped
 from hyrax_runtime.trust import Trust
-from hyrax_runtime.watching import Watch
+
+if TYPE_CHECKING:
+    from hyrax_runtime.selftest import Report
+    from hyrax_runtime.streaming import Step
+    from hyrax_runtime.watching import Watch
 
 OnError = Literal["raise", "mask"]
-_log = logging.getLogger(__name__)
 
 
 class Predictor:
@@ -140,11 +140,15 @@ class Predictor:
         Order is kept, at most three batches are held, and `batches` is read as results are taken. An error carries the
         number of its batch, counted from 0, and comes after every earlier batch's outputs.
         """
+        from hyrax_runtime.streaming import run_overlapped
+
         self._require_splittable(on_error, max_batch)
         return run_overlapped(batches, lambda batch, number: self._steps(batch, number, on_error, max_batch))
 
     def selftest(self) -> Report:
         """Replay the golden rows on this machine, stage by stage; see `Report.passed` and `Report.drift`."""
+        from hyrax_runtime.selftest import Proof, Report
+
         proof = Proof(self.manifest, self._bundle.read)
         stages = []
         if proof.rows:
@@ -156,6 +160,8 @@ class Predictor:
 
     def watch(self) -> Watch:
         """Begin to compare what comes in with the ranges and NaN shares that training saw; it refuses nothing."""
+        from hyrax_runtime.watching import Watch
+
         watch = Watch(self._check.contract, self._unwatch)
         self._watches = (*self._watches, watch)
         return watch
@@ -193,6 +199,8 @@ class Predictor:
     def _steps(
         self, batch: Mapping[str, Any], number: int, on_error: OnError, max_batch: int | None
     ) -> Iterator[Step[Outputs]]:
+        from hyrax_runtime.streaming import Step
+
         prepared = self._check.prepare(batch, mask=on_error == "mask")
         if self._watches:
             self._observe(prepared)
@@ -276,7 +284,10 @@ def load(
     predictor = open_predictor(path, trust, Settings(device, memory, threads, python))
     others = other_versions(describe_here(VERSION), packed_environment(predictor.manifest.provenance))
     if others:
-        _log.warning("%s: %s; running the self-test once", predictor.path, ", ".join(others))
+        import logging
+
+        notice = "%s: %s; running the self-test once"
+        logging.getLogger(__name__).warning(notice, predictor.path, ", ".join(others))
         predictor.selftest().require_passed()
     return predictor
 

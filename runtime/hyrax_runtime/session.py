@@ -7,9 +7,7 @@ folder; a list of providers falls back to the CPU in silence; a forked child mus
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
-import tempfile
 import threading
 import weakref
 from collections.abc import Mapping
@@ -29,6 +27,8 @@ from hyrax_runtime.folders import user_cache_folder
 Memory = Literal["shared", "fast"]
 
 WEIGHTS_FILE = "weights.bin"
+# Where onnxruntime looks for external data beside the in-memory table: beneath a device, where no file can ever be.
+NOWHERE = os.path.join(os.devnull, "none")  # noqa: PTH118 - a name for onnxruntime, not a path of ours
 FAST_UP_TO_BYTES = 64 * 1024 * 1024
 VERSION: str = ort.__version__
 
@@ -111,18 +111,16 @@ class Session:
         """Make the onnxruntime session, or raise SessionError (the graph) or ProviderError (the device)."""
         if self.device.name != "cpu":
             _require_offered(self.device)
-        # An empty folder that nobody else can write: whatever the graph says, there is no external file to be read.
-        with tempfile.TemporaryDirectory(prefix="hyrax-") as empty:
-            options = _options(self._weights, self.memory, self._threads, empty)
-            providers = [(self.device.provider, provider_options(self.device, _cache_folder(self.device)))]
-            if self.device.name != "cpu":
-                providers.append(("CPUExecutionProvider", {}))
-            try:
-                made = ort.InferenceSession(self._graph, options, providers=providers, enable_fallback=0)
-            except FAILURES as error:
-                if self.device.name != "cpu" and _runs_on_cpu(self._graph, self._weights, empty):
-                    raise refused_provider(self.device, (), _first_line(error)) from error
-                raise SessionError(f"onnxruntime {VERSION} refuses the graph: {_first_line(error)}") from error
+        options = _options(self._weights, self.memory, self._threads)
+        providers = [(self.device.provider, provider_options(self.device, _cache_folder(self.device)))]
+        if self.device.name != "cpu":
+            providers.append(("CPUExecutionProvider", {}))
+        try:
+            made = ort.InferenceSession(self._graph, options, providers=providers, enable_fallback=0)
+        except FAILURES as error:
+            if self.device.name != "cpu" and _runs_on_cpu(self._graph, self._weights):
+                raise refused_provider(self.device, (), _first_line(error)) from error
+            raise SessionError(f"onnxruntime {VERSION} refuses the graph: {_first_line(error)}") from error
         running = made.get_providers()
         if not running or running[0] != self.device.provider:
             raise refused_provider(self.device, running)
@@ -192,7 +190,7 @@ def parse_memory(memory: str, weights_bytes: int) -> Memory:
     raise UsageError(f"memory={memory!r} is not one of auto, shared, fast")
 
 
-def _options(weights: NDArray[np.uint8] | None, memory: Memory, threads: int | None, folder: str) -> ort.SessionOptions:
+def _options(weights: NDArray[np.uint8] | None, memory: Memory, threads: int | None) -> ort.SessionOptions:
     options = ort.SessionOptions()
     options.log_severity_level = 3
     options.inter_op_num_threads = 1
@@ -200,7 +198,7 @@ def _options(weights: NDArray[np.uint8] | None, memory: Memory, threads: int | N
         options.intra_op_num_threads = threads
     entries = {
         "session.load_model_format": "ONNX",  # else bytes that look like onnxruntime's own format are taken as that
-        "session.model_external_initializers_file_folder_path": folder,
+        "session.model_external_initializers_file_folder_path": NOWHERE,
         # at one request per 20 ms, spinning burns 0.75 of a core; without it 0.19
         "session.intra_op.allow_spinning": "0",
         "session.inter_op.allow_spinning": "0",
@@ -228,6 +226,8 @@ def _require_offered(device: Device) -> None:
 
 
 def _is_installed(distribution: str) -> bool:
+    import importlib.metadata  # a dozen milliseconds, and only a GPU asks
+
     try:
         importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:
@@ -235,10 +235,10 @@ def _is_installed(distribution: str) -> bool:
     return True
 
 
-def _runs_on_cpu(graph: bytes, weights: NDArray[np.uint8] | None, folder: str) -> bool:
+def _runs_on_cpu(graph: bytes, weights: NDArray[np.uint8] | None) -> bool:
     """Whether the CPU takes the graph: then it is the device that failed, not the file."""
     try:
-        options = _options(weights, "shared", 1, folder)
+        options = _options(weights, "shared", 1)
         ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"], enable_fallback=0)
     except FAILURES:
         return False

@@ -7,11 +7,13 @@ Python's. Order is kept, and an error is raised after every result that came bef
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from hyrax_runtime.errors import HyraxError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 B = TypeVar("B")
 T = TypeVar("T")
@@ -37,6 +39,8 @@ def run_overlapped(batches: Iterable[B], steps_of: Callable[[B, int], Iterator[S
     HyraxError
         As the steps raise it, with `batch` set to the number of the batch.
     """
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(1, thread_name_prefix="hyrax-stream") as thread:
         waiting: tuple[Step[T], Future[None]] | None = None
         try:

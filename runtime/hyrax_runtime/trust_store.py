@@ -14,9 +14,7 @@ import os
 import re
 import stat
 import sys
-import tempfile
 import time
-import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -61,6 +59,8 @@ class TrustStore:
         TrustStoreError
             The store cannot be read, is no such TOML, or others may write to it.
         """
+        import tomllib  # a pinned bundle never asks the store
+
         try:
             with self.path.open("rb") as file:
                 self._require_private(os.fstat(file.fileno()), self.path)
@@ -128,6 +128,8 @@ class TrustStore:
             for _, row in sorted(rows.items())
         ]
         try:
+            import tempfile  # late: reading needs none
+
             handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=".trust-")
             try:
                 with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:

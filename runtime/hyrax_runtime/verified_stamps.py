@@ -7,17 +7,14 @@ and the file's inode back, can forge one: it saves time, and no more is claimed.
 from __future__ import annotations
 
 import hashlib
-import logging
 import os
 import stat
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 from hyrax_runtime.folders import user_cache_folder
 
-_log = logging.getLogger(__name__)
 Identity = tuple[int, int, int, int, int]
 
 
@@ -43,12 +40,16 @@ def write_stamp(identity: Identity, bundle_id: str) -> None:
         stamp.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not _is_private(stamp.parent):
             return
+        import tempfile  # late: most starts find a stamp and leave none
+
         handle, name = tempfile.mkstemp(dir=stamp.parent)
         with os.fdopen(handle, "w", encoding="ascii") as file:
             file.write(_content(identity, bundle_id))
         Path(name).replace(stamp)
     except (OSError, ValueError) as error:
-        _log.debug("no verified stamp for %s: %s", bundle_id, error)
+        import logging
+
+        logging.getLogger(__name__).debug("no verified stamp for %s: %s", bundle_id, error)
 
 
 def _clock_tick_ns(changed_ns: int) -> int:

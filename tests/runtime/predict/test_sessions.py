@@ -170,7 +170,7 @@ def test_the_missing_library_is_named_with_its_cure(monkeypatch: pytest.MonkeyPa
         if name.startswith(missing):
             raise OSError(name)
 
-    monkeypatch.setattr("hyrax_runtime.devices.ctypes.CDLL", load)
+    monkeypatch.setattr("ctypes.CDLL", load)
     text = str(refused_provider(Device("cuda"), ["CPUExecutionProvider"]))
     assert f"{words} is missing" in text and "install" in text
 
