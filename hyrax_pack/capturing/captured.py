@@ -20,7 +20,7 @@ from hyrax_runtime.replay import compile_function
 from hyrax_runtime.replay_text import FUNCTION, parse_text
 
 from hyrax_pack.capturing.assembling import expected_node, text_of
-from hyrax_pack.capturing.carrying import Luggage, pack_function
+from hyrax_pack.capturing.carrying import Luggage, imported_modules, pack_function
 from hyrax_pack.capturing.finding import Definition, find_definition, is_same_meaning, quietly
 from hyrax_pack.capturing.live import live_function
 from hyrax_pack.capturing.modules import requirements_of
@@ -88,16 +88,41 @@ def capture(owner: type | Callable[..., Any], *, name: str | None = None, requir
         raise CaptureError(source, sorted(set(problems), key=_place))
     return Captured(
         text,
-        hashlib.sha256(text.encode()).hexdigest(),
+        _digest(text),
         definition.origin,
         requirements_of(luggage.modules),
         (*_naming_notes(definition), *luggage.notes),
     )
 
 
+def captured_before(text: str, origin: str) -> Captured:
+    """Take up a text that was captured in an earlier process, such as a run's `to_tensor.py`.
+
+    Parameters
+    ----------
+    text : str
+        The text.
+    origin : str
+        Where it came from, such as `model.py:12`.
+
+    Raises
+    ------
+    TextError
+        It is no captured text.
+    """
+    tree = parse_text(text, origin)
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    modules = {module for node in imports for module in imported_modules(node)} - {"__future__"}
+    return Captured(text, _digest(text), origin, requirements_of(modules), ())
+
+
 def same_code(one: str, other: str) -> bool:
     """Whether two captured texts are the same code: comments and layout may differ, nothing else."""
     return bool(ast.dump(quietly(ast.parse, one)) == ast.dump(quietly(ast.parse, other)))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _differences(text: str, luggage: Luggage) -> list[Problem]:

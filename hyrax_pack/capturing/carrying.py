@@ -72,7 +72,7 @@ def _pack_imports_inside(definition: Definition, luggage: Luggage) -> dict[str, 
     """Check the imports of the body; give back what the sound ones bind."""
     bound: dict[str, str] = {}
     for node in imports_inside(definition):
-        modules = list(_modules_of(node))
+        modules = list(imported_modules(node))
         refused = [what for module in modules if (what := _refused_import(module, node, definition, luggage))]
         if refused:
             luggage.problems += [Problem(definition.where(node), f"`{ast.unparse(node)}`: {what}") for what in refused]
@@ -82,7 +82,8 @@ def _pack_imports_inside(definition: Definition, luggage: Luggage) -> dict[str, 
     return bound
 
 
-def _modules_of(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
+def imported_modules(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
+    """The modules that an import statement needs; leading dots for a relative one."""
     if isinstance(node, ast.Import):
         yield from (alias.name for alias in node.names)
         return

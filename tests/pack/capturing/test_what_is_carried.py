@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hyrax_runtime.replay import compile_function
 
-from hyrax_pack.capturing import capture, same_code
+from hyrax_pack.capturing import capture, captured_before, same_code
 from hyrax_pack.capturing.modules import requirements_of
 
 ROWS = {"data": {"image": [np.full(2, 3.0), np.full(2, 5.0)]}}
@@ -430,3 +430,20 @@ def test_the_tree_of_the_text_is_the_tree_of_the_file(load, folder):
     tree = ast.parse((folder / "stamps.py").read_text())
     (found,) = ast.parse(capture(module.StampNet).text).body
     assert ast.dump(found.body[0]) == ast.dump(tree.body[0].body[0].body[0])
+
+
+def test_a_text_of_an_earlier_run_is_taken_up_with_its_requirements(load):
+    module = load(
+        """
+        from __future__ import annotations
+        import numpy.linalg
+        class StampNet:
+            @staticmethod
+            def to_tensor(data_dict):
+                import math
+                from scipy import ndimage
+                return numpy.linalg.norm(ndimage.label(data_dict["data"]["image"])[0]) * math.pi
+        """
+    )
+    captured = capture(module.StampNet, requires=["scipy"])
+    assert captured_before(captured.text, captured.origin) == captured
