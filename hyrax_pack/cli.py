@@ -85,13 +85,47 @@ def export(
     to_tensor: Annotated[
         Literal["class", "run"], typer.Option(help="run: use the run's own text although the class has changed.")
     ] = "class",
+    golden: Annotated[
+        Path | None,
+        typer.Option(metavar="ROWS", help="For a run of Hyrax: raw rows (.npz, .parquet) for its data set."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="FILE.py:Class", help="For a run of Hyrax: where its class is.")
+    ] = None,
 ) -> None:
     """Turn a run into one proven file."""
     from hyrax_pack.run import newest_run
-    from hyrax_pack.workflow import export as export_run
+    from hyrax_pack.workflow import export_folder
 
     folder = run if run is not None else newest_run(_results_dir(config)).path
-    bundle = export_run(folder, out, weights="last" if last else "best", to_tensor=to_tensor, say=_talk)
+    bundle = export_folder(
+        folder,
+        out,
+        weights="last" if last else "best",
+        to_tensor=to_tensor,
+        golden=golden,
+        model=model,
+        say=_talk,
+    )
+    print(bundle.path)
+
+
+@app.command()
+def wrap(
+    graph: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="A graph that was made elsewhere.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT.hyrax", help="The bundle to write.")],
+    to_tensor: Annotated[str, typer.Option(metavar="FILE.py:FUNCTION", help="What makes the graph's input.")],
+    sample: Annotated[Path, typer.Option(metavar="ROWS.npz", help="Raw rows to prove it with.")],
+    joint: Annotated[bool, typer.Option("--joint", help="Rows of a batch belong together.")] = False,
+    requires: Annotated[list[str] | None, typer.Option(metavar="MODULE", help="A module it may import.")] = None,
+) -> None:
+    """Put an ONNX file and its preprocessing into one proven file."""
+    from hyrax_pack.workflow import wrap as wrap_graph
+
+    batch: Literal["independent", "joint"] = "joint" if joint else "independent"
+    bundle = wrap_graph(
+        graph, out, to_tensor=to_tensor, sample=sample, batch=batch, requires=tuple(requires or ()), say=_talk
+    )
     print(bundle.path)
 
 

@@ -3,12 +3,16 @@
 trained.py   a run folder, back as a model, its data and its to_tensor
 evidence.py  the rows on which to_tensor and graph are held against the original
 shipping.py  export: capture -> prove -> graph -> one file
+wrapping.py  wrap: the same for a graph made elsewhere
+adopting.py  the same for a run folder that Hyrax wrote (upstream_run.py reads it, rows_file.py its rows)
 checking.py  check: the same before there is anything to train
 showing.py   runs: what stands in a results folder
 """
 
+from hyrax_pack.workflow.adopting import adopt, export_folder
 from hyrax_pack.workflow.checking import CheckReport, check
 from hyrax_pack.workflow.shipping import export
 from hyrax_pack.workflow.trained import Trained, load_trained, train
+from hyrax_pack.workflow.wrapping import wrap
 
-__all__ = ["CheckReport", "Trained", "check", "export", "load_trained", "train"]
+__all__ = ["CheckReport", "Trained", "adopt", "check", "export", "export_folder", "load_trained", "train", "wrap"]

@@ -104,12 +104,12 @@ def _capture(spec: Any, settings: Any) -> Finding:
 
 def _prove(spec: Any, settings: Any) -> tuple[Any, Finding]:
     from hyrax_pack.capturing import prove
-    from hyrax_pack.workflow.evidence import gather_evidence
+    from hyrax_pack.workflow.evidence import evidence_group, gather_evidence
 
     start = time.perf_counter()
     captured = capture_of(spec, settings)
     provider = DataProvider(settings, form=spec.form)
-    evidence = gather_evidence(provider, compile_function(captured.text, on_copy=True))
+    evidence = gather_evidence(evidence_group(provider), compile_function(captured.text, on_copy=True))
     returned = evidence.returned(evidence.sample)
     proof = prove(captured, spec.tensor_function, evidence.data_dict, evidence.held_out or evidence.sample)
     tensors = ", ".join(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from hyrax_runtime.contract import InputContract
@@ -68,8 +68,8 @@ class Evidence:
         return self.data_dict([rows[at] for at in chosen]), len(chosen)
 
 
-def gather_evidence(provider: DataProvider, function: Callable[[Any], Any]) -> Evidence:
-    """Choose the rows: of what training did not see, where that is enough to fill a batch.
+def evidence_group(provider: DataProvider) -> Group:
+    """Choose where the rows come from: what training did not see, where that is enough to fill a batch.
 
     Raises
     ------
@@ -78,7 +78,11 @@ def gather_evidence(provider: DataProvider, function: Callable[[Any], Any]) -> E
     """
     held_out = provider.held_out()
     enough = held_out is not None and len(held_out) >= 2 * SAMPLE_ROWS
-    group = held_out if held_out is not None and enough else provider.group("train")
+    return held_out if held_out is not None and enough else provider.group("train")
+
+
+def gather_evidence(group: Group, function: Callable[[Any], Any]) -> Evidence:
+    """Choose the rows of a group: some to trace the graph with, others to hold it against."""
     rows = _spread(len(group), HELD_OUT_ROWS + SAMPLE_ROWS)
     sample = tuple(rows[at] for at in _spread(len(rows), min(SAMPLE_ROWS, (len(rows) + 1) // 2)))
     others = tuple(row for row in rows if row not in set(sample))
@@ -86,16 +90,15 @@ def gather_evidence(provider: DataProvider, function: Callable[[Any], Any]) -> E
 
 
 def record_contract(
-    provider: DataProvider, evidence: Evidence, fields_read: frozenset[str], batch: Any
+    seen: Group, evidence: Evidence, fields_read: frozenset[str], batch: Literal["independent", "joint"]
 ) -> InputContract:
-    """Record the input contract over training rows (evenly spread, at most 4,096) and the evidence."""
-    train = provider.group("train")
+    """Record the input contract over the rows that training saw (evenly spread, at most 4,096) and the evidence."""
 
     def batches() -> Iterator[dict[str, Any]]:
         yield evidence.data_dict([*evidence.sample, *evidence.held_out])
-        rows = _spread(len(train), CONTRACT_ROWS)
+        rows = _spread(len(seen), CONTRACT_ROWS)
         for start in range(0, len(rows), CONTRACT_BATCH):
-            yield train.data_dict(rows[start : start + CONTRACT_BATCH], inference=True)
+            yield seen.data_dict(rows[start : start + CONTRACT_BATCH], inference=True)
 
     return observe_contract(batches(), evidence.group, fields_read, batch=batch)
 

@@ -1,15 +1,22 @@
-"""Export: a run becomes one proven file."""
+"""Export: a run becomes one proven file. `ship` does it for whatever else can be a subject."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from hyrax_pack.errors import PackError
+from hyrax_runtime.replay import compile_function
+
+from hyrax_pack.capturing import Captured
+from hyrax_pack.data.group import Group
+from hyrax_pack.errors import CoupledRowsError, PackError
 from hyrax_pack.run import Run
 from hyrax_pack.run.listing import summarise
-from hyrax_pack.workflow.evidence import Evidence, gather_evidence, record_contract
+from hyrax_pack.workflow.evidence import Evidence, evidence_group, gather_evidence, record_contract
+from hyrax_pack.workflow.owning import record_own_source
 from hyrax_pack.workflow.trained import Trained, Which, load_trained
 
 if TYPE_CHECKING:
@@ -17,6 +24,49 @@ if TYPE_CHECKING:
 
     from hyrax_pack.capturing import Proof
     from hyrax_pack.exporting import Network
+
+Batch = Literal["independent", "joint"]
+Say = Callable[[str], None]
+# What to_tensor returns, and the evidence -> a proven graph.
+MakeNetwork = Callable[[Literal["array", "tuple"], Evidence], "Network"]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is to be shipped, wherever it comes from.
+
+    Attributes
+    ----------
+    name : str
+        Of the model.
+    captured : Captured
+        The text of to_tensor.
+    live : callable
+        The function that the text is proven against.
+    rows : Group
+        Rows to prove with.
+    seen : Group
+        Rows whose ranges the input contract records.
+    batch : str
+        What is declared: rows are `independent`, or the batch is a `joint` unit.
+    source : Path or None
+        The model's file, for the commit.
+    facts : mapping
+        What provenance says beside commit and versions.
+    metrics : mapping
+    config_toml : str or None
+    """
+
+    name: str
+    captured: Captured
+    live: Callable[[Any], Any]
+    rows: Group
+    seen: Group
+    batch: Batch = "independent"
+    source: Path | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    config_toml: str | None = None
 
 
 def silent(_: str) -> None:
@@ -29,7 +79,7 @@ def export(
     *,
     weights: Which = "best",
     to_tensor: Literal["class", "run"] = "class",
-    say: Callable[[str], None] = silent,
+    say: Say = silent,
 ) -> Bundle:
     """Turn a run into one `.hyrax` file, or into no file at all.
 
@@ -56,43 +106,106 @@ def export(
     CaptureError, ExportError, ParityError, PackError
         Says which step, which output, which batch, what difference. Nothing is written.
     """
-    from hyrax_pack.capturing import prove
-    from hyrax_pack.exporting import export_network
-
     path = Path(path)
     check_target(path)
     trained = load_trained(run, weights=weights, to_tensor=to_tensor)
-    say(f"to_tensor  {trained.captured.origin}, sha256 {trained.captured.sha256[:12]}: the text that trained")
-    evidence = gather_evidence(trained.provider, trained.function)
+    summary = summarise(trained.run)
     config = trained.run.config
-    first = evidence.returned(evidence.sample)
-    proof = prove(trained.captured, trained.spec.tensor_function, evidence.data_dict, evidence.held_out)
-    for note in (*trained.captured.notes, *proof.notes):
-        say(f"to_tensor  {note}")
-    say("to_tensor  proven in a process without torch: equal bit for bit")
-    network = export_network(
-        trained.model,
-        trained.spec.infer_hook,
-        evidence.slots,
-        returns=first.returns,
-        sample=evidence.sample,
-        held_out=evidence.held_out,
-        opset=config.get("onnx.opset_version"),
+    subject = Subject(
+        name=trained.spec.name,
+        captured=trained.captured,
+        live=trained.spec.tensor_function if to_tensor == "class" else compile_function(trained.captured.text),
+        rows=evidence_group(trained.provider),
+        seen=trained.provider.group("train"),
         batch=config.get("model.batch"),
-        classes=config.get("model.classes"),
-        scratch=path.absolute().parent,
+        source=_source_file(trained),
+        facts={
+            "run_id": trained.run.path.name,
+            "config_digest": config.digest(),
+            "seed": int(trained.run.facts["seed"]),
+        },
+        metrics={summary.metric: summary.best} if summary.metric and summary.best is not None else {},
+        config_toml=config.to_toml(portable=True),
     )
-    for note in network.notes:
-        say(f"graph      {note}")
-    for name, figures in network.parity["outputs"].items():
-        say(
-            f"graph      {name}: differs from torch by at most {figures['error']:.2g} "
-            f"(tolerance {figures['tolerance']:.2g}) over {network.parity['rows']} rows"
+
+    def make_network(returns: Literal["array", "tuple"], evidence: Evidence) -> Network:
+        from hyrax_pack.exporting import export_network
+
+        return export_network(
+            trained.model,
+            trained.spec.infer_hook,
+            evidence.slots,
+            returns=returns,
+            sample=evidence.sample,
+            held_out=evidence.held_out,
+            opset=config.get("onnx.opset_version"),
+            batch=config.get("model.batch"),
+            classes=config.get("model.classes"),
+            scratch=path.absolute().parent,
         )
-    bundle = _pack(path, trained, evidence, proof, network)
-    say(f"bundle     {bundle.id}, {path.stat().st_size / 1024:.0f} KiB")
-    _record_own_source(bundle, trained, say)
+
+    return ship(subject, path, make_network, say)
+
+
+def ship(subject: Subject, path: Path, make_network: MakeNetwork, say: Say = silent) -> Bundle:
+    """Prove to_tensor, prove the graph, write the file; any failure leaves what was there.
+
+    Raises
+    ------
+    CaptureError, ExportError, ParityError, PackError
+    """
+    from hyrax_pack.capturing import prove
+    from hyrax_pack.exporting import parity_table
+    from hyrax_pack.packing import Contents, gather_provenance, pack
+
+    captured = subject.captured
+    say(f"to_tensor  {captured.origin}, sha256 {captured.sha256[:12]}")
+    evidence = gather_evidence(subject.rows, compile_function(captured.text, on_copy=True))
+    first = evidence.returned(evidence.sample)
+    proof = prove(captured, subject.live, evidence.data_dict, evidence.held_out or evidence.sample)
+    check_rows_alone(proof, subject.batch, captured.origin)
+    for note in (*captured.notes, *proof.notes):
+        say(f"           {note}")
+    say("           proven in a process without torch: equal bit for bit")
+    network = make_network(first.returns, evidence)
+    for number, line in enumerate([*parity_table(network.parity).splitlines(), *network.notes]):
+        say(f"{'graph' if number == 0 else '':10} {line}")
+    golden, golden_rows = evidence.golden()
+    contents = Contents(
+        name=subject.name,
+        captured=captured,
+        contract=record_contract(subject.seen, evidence, proof.fields_read, network.batch),
+        golden_data=golden,
+        golden_rows=golden_rows,
+        mutates_input=proof.mutates_input,
+        provenance=gather_provenance(
+            to_tensor_sha256=captured.sha256,
+            source=subject.source,
+            requirements=captured.requirements,
+            **subject.facts,
+        ),
+        metrics=subject.metrics,
+        config_toml=subject.config_toml,
+    )
+    bundle = pack(path, network, contents)
+    say(f"bundle     {path.stat().st_size / 1024:.0f} KiB, {bundle.id}")
+    record_own_source(bundle, captured.origin, say)
     return bundle
+
+
+def check_rows_alone(proof: Proof, batch: Batch, origin: str) -> None:
+    """Refuse a function whose rows touch one another, unless the batch is declared joint.
+
+    Raises
+    ------
+    CoupledRowsError
+        Names the function.
+    """
+    if proof.batch == "joint" and batch == "independent":
+        raise CoupledRowsError(
+            f"to_tensor ({origin}): a row's tensor depends on the other rows of its batch. Compute each row from "
+            'itself alone, or declare the batch joint: [model] batch = "joint"'
+        )
 
 
 def check_target(path: Path) -> None:
@@ -110,50 +223,8 @@ def check_target(path: Path) -> None:
         raise PackError(f"{path}: is a folder; name a file, such as {path / 'model.hyrax'}")
 
 
-def _pack(path: Path, trained: Trained, evidence: Evidence, proof: Proof, network: Network) -> Bundle:
-    from hyrax_pack.packing import Contents, gather_provenance, pack
-
-    run, captured = trained.run, trained.captured
-    golden, rows = evidence.golden()
-    summary = summarise(run)
-    contents = Contents(
-        name=trained.spec.name,
-        captured=captured,
-        contract=record_contract(trained.provider, evidence, proof.fields_read, network.batch),
-        golden_data=golden,
-        golden_rows=rows,
-        mutates_input=proof.mutates_input,
-        provenance=gather_provenance(
-            to_tensor_sha256=captured.sha256,
-            source=_source_file(trained),
-            run_id=run.path.name,
-            config_digest=run.config.digest(),
-            seed=int(run.facts["seed"]),
-            requirements=captured.requirements,
-        ),
-        metrics={summary.metric: summary.best} if summary.metric and summary.best is not None else {},
-        config_toml=run.config.to_toml(portable=True),
-    )
-    return pack(path, network, contents)
-
-
 def _source_file(trained: Trained) -> Path | None:
-    import inspect
-
     try:
         return Path(inspect.getfile(trained.spec.cls)).absolute()
     except (TypeError, OSError):  # a class of a notebook has no file
         return None
-
-
-def _record_own_source(bundle: Bundle, trained: Trained, say: Callable[[str], None]) -> None:
-    """Whoever exports has trained with this text: it is theirs to run."""
-    from hyrax_runtime.errors import TrustError
-    from hyrax_runtime.trust import record_trust
-
-    if bundle.source_sha256 is None:
-        return
-    try:
-        record_trust(bundle.source_sha256, f"exported from {trained.captured.origin}")
-    except TrustError as error:
-        say(f"trust      not recorded: {error}")
