@@ -87,7 +87,7 @@ def export(
     ] = "class",
     golden: Annotated[
         Path | None,
-        typer.Option(metavar="ROWS", help="For a run of Hyrax: raw rows (.npz, .parquet) for its data set."),
+        typer.Option(metavar="ROWS", help="For a run of Hyrax: raw rows, in place of its data set."),
     ] = None,
     model: Annotated[
         str | None, typer.Option(metavar="FILE.py:Class", help="For a run of Hyrax: where its class is.")

@@ -17,7 +17,8 @@ from hyrax_pack.model import ModelSpec
 from hyrax_pack.resolving import user_code
 from hyrax_pack.run.folder import FACTS_FILE
 from hyrax_pack.workflow.evidence import Evidence, evidence_group
-from hyrax_pack.workflow.shipping import Say, Subject, check_target, ship, silent
+from hyrax_pack.workflow.shipping import Batch, Say, Subject, check_target, export, ship, silent
+from hyrax_pack.workflow.trained import Which
 from hyrax_pack.workflow.upstream_run import (
     SETTINGS,
     UpstreamRun,
@@ -43,7 +44,7 @@ def adopt(
     golden: str | Path | None = None,
     model: str | None = None,
     weights: str | Path | None = None,
-    batch: Literal["independent", "joint"] = "independent",
+    batch: Batch = "independent",
     classes: Sequence[str] | None = None,
     requires: Sequence[str] = (),
     say: Say = silent,
@@ -95,6 +96,7 @@ def adopt(
         live=live,
         rows=evidence_group(provider),
         seen=provider.group("train"),
+        batch=batch,
         facts={"run_id": found.path.name, "config_digest": digest, "more": {"framework": "hyrax"}},
     )
 

@@ -16,7 +16,6 @@ from hyrax_pack.errors import CoupledRowsError, PackError
 from hyrax_pack.run import Run
 from hyrax_pack.run.listing import summarise
 from hyrax_pack.workflow.evidence import Evidence, evidence_group, gather_evidence, record_contract
-from hyrax_pack.workflow.owning import record_own_source
 from hyrax_pack.workflow.trained import Trained, Which, load_trained
 
 if TYPE_CHECKING:
@@ -189,7 +188,7 @@ def ship(subject: Subject, path: Path, make_network: MakeNetwork, say: Say = sil
     )
     bundle = pack(path, network, contents)
     say(f"bundle     {path.stat().st_size / 1024:.0f} KiB, {bundle.id}")
-    record_own_source(bundle, captured.origin, say)
+    _record_own_source(bundle, captured.origin, say)
     return bundle
 
 
@@ -228,3 +227,16 @@ def _source_file(trained: Trained) -> Path | None:
         return Path(inspect.getfile(trained.spec.cls)).absolute()
     except (TypeError, OSError):  # a class of a notebook has no file
         return None
+
+
+def _record_own_source(bundle: Bundle, origin: str, say: Say) -> None:
+    """Record the source in this user's trust store: whoever exports a text has run it."""
+    from hyrax_runtime.errors import TrustError
+    from hyrax_runtime.trust import record_trust
+
+    if bundle.source_sha256 is None:
+        return
+    try:
+        record_trust(bundle.source_sha256, f"exported from {origin}")
+    except TrustError as error:
+        say(f"trust      not recorded: {error}")

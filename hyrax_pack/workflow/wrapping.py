@@ -1,0 +1,114 @@
+"""Wrap: a graph made elsewhere, and the function that makes its input, become one proven file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from hyrax_pack.errors import ExportError
+from hyrax_pack.resolving import resolve_function
+from hyrax_pack.workflow.rows_file import open_rows
+from hyrax_pack.workflow.shipping import Batch, Say, Subject, check_target, ship, silent
+
+if TYPE_CHECKING:
+    from hyrax_runtime.bundle import Bundle
+
+    from hyrax_pack.exporting import Network
+    from hyrax_pack.workflow.evidence import Evidence
+
+
+def wrap(
+    graph: str | Path,
+    path: str | Path,
+    *,
+    to_tensor: str,
+    sample: str | Path,
+    form: Literal["list", "stacked"] | None = None,
+    labels: Sequence[str] = ("label",),
+    batch: Batch = "independent",
+    classes: Sequence[str] | None = None,
+    requires: Sequence[str] = (),
+    name: str | None = None,
+    say: Say = silent,
+) -> Bundle:
+    """Turn an ONNX file and a numpy function into one `.hyrax` file.
+
+    Parameters
+    ----------
+    graph : path
+        The ONNX file; its weights may stand beside it.
+    path : path
+        The bundle to write; one that is there is replaced at the very end.
+    to_tensor : str
+        `path/to/file.py:function`, seen from the current folder, or `package.module:function`; its tensors feed the
+        graph's inputs in order.
+    sample : path
+        Rows as `.npz` or `.parquet`: what the function is called with. Some of them become the golden rows.
+    form : str, optional
+        `list` of rows per field, or `stacked` arrays; by default `stacked` for a function called `prepare_inputs`.
+    labels : sequence of str
+        Fields of the sample that are not there at inference.
+    batch : str
+        `independent` rows, or `joint`.
+    classes : sequence of str, optional
+        Names of the classes that an output stands for.
+    requires : sequence of str
+        Modules beyond numpy and the standard library that the function may import.
+    name : str, optional
+        The model's name; the graph's file name by default.
+    say : callable
+        Gets one line for each step.
+
+    Returns
+    -------
+    Bundle
+        The file, opened. Its source is recorded in this user's trust store.
+
+    Raises
+    ------
+    CaptureError, ExportError, ParityError, PackError
+        Says what does not fit. Nothing is written.
+    """
+    from hyrax_pack.capturing import capture
+
+    graph, path = Path(graph), Path(path)
+    check_target(path)
+    digest = _digest(graph)
+    function = resolve_function(to_tensor, Path.cwd())
+    captured = capture(function, requires=requires)
+    stacked = getattr(function, "__name__", "") == "prepare_inputs"
+    rows = open_rows(Path(sample), form or ("stacked" if stacked else "list"), labels=labels).group("train")
+    subject = Subject(
+        name=name or graph.stem,
+        captured=captured,
+        live=function,
+        rows=rows,
+        seen=rows,
+        batch=batch,
+        facts={"more": {"wrapped_file": graph.name, "wrapped_sha256": digest}},
+    )
+
+    def make_network(returns: Literal["array", "tuple"], evidence: Evidence) -> Network:
+        from hyrax_pack.exporting import export_given_graph
+
+        return export_given_graph(
+            graph,
+            evidence.slots,
+            returns=returns,
+            sample=evidence.sample,
+            held_out=evidence.held_out,
+            batch=batch,
+            classes=classes,
+            scratch=path.absolute().parent,
+        )
+
+    return ship(subject, path, make_network, say)
+
+
+def _digest(graph: Path) -> str:
+    try:
+        return hashlib.sha256(graph.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ExportError(f"{graph}: cannot be read: {error.strerror}") from error
