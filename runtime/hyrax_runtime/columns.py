@@ -71,7 +71,7 @@ def count_if_recorded(field: FieldContract) -> Callable[[Any], int]:
 
     A caller in a loop passes the same kind of thing every time; this is what it costs then.
     """
-    if field.kind == "array" and field.form == "stacked":
+    if field.kind == "array" and (field.form == "stacked" or (field.form, field.element) == ("collated", "array")):
         return _stacked_test(np.dtype(field.dtype), field.shape)
     if field.form != "list":
         return _never

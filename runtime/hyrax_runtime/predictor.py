@@ -154,9 +154,16 @@ class Predictor:
         if proof.rows:
             stages += proof.compare_tensors(self._tensors, lowered=self.lowered)
             stages += proof.compare_graph(self._cpu_session().run)
-            stages += proof.compare_device(self.predict)
-        packed = packed_environment(self.manifest.provenance)
-        return Report(self.id, self.provider, proof.rows, tuple(stages), describe_here(VERSION), packed)
+            stages += proof.compare_device(self._predict_unwatched)
+        return Report(
+            bundle=self.id,
+            provider=self.provider,
+            rows=proof.rows,
+            stages=tuple(stages),
+            placement=self._session.placement(),
+            here=describe_here(VERSION),
+            packed=packed_environment(self.manifest.provenance),
+        )
 
     def watch(self) -> Watch:
         """Begin to compare what comes in with the ranges and NaN shares that training saw; it refuses nothing."""
@@ -238,6 +245,10 @@ class Predictor:
     def _tensors(self, data_dict: Mapping[str, Any]) -> Mapping[str, NDArray[Any]]:
         prepared = self._check.prepare(data_dict)
         return self._route.tensors(prepared.data_dict, prepared.rows)
+
+    def _predict_unwatched(self, data_dict: Mapping[str, Any]) -> Arrays:
+        prepared = self._check.prepare(data_dict)
+        return self._run(prepared.data_dict, prepared.rows)
 
     def _cpu_session(self) -> Session:
         on_graph = [each.name for each in self._session.inputs] == [each.name for each in self.manifest.graph.inputs]

@@ -45,12 +45,17 @@ class Stage:
 
 @dataclass(frozen=True)
 class Report:
-    """What a self-test found. `here` and `packed` are the versions on this machine and where the bundle was proven."""
+    """What a self-test found.
+
+    `placement` counts operators by the execution provider that runs them. `here` and `packed` are the versions on this
+    machine and where the bundle was proven.
+    """
 
     bundle: str
     provider: str
     rows: int
     stages: tuple[Stage, ...]
+    placement: dict[str, dict[str, int]]
     here: dict[str, str]
     packed: dict[str, str]
 

@@ -107,6 +107,19 @@ class Session:
         except FAILURES as error:
             raise RunError(f"{self.provider} failed while running the graph: {_first_line(error)}") from error
 
+    def placement(self) -> dict[str, dict[str, int]]:
+        """Count the operators that each execution provider runs: provider to operator to number of nodes.
+
+        A device that lacks a kernel leaves the node to the CPU; this is where that shows.
+        """
+        running = self._native or self._made_again()
+        counts: dict[str, dict[str, int]] = {}
+        for part in running.get_provider_graph_assignment_info():
+            operators = counts.setdefault(part.ep_name, {})
+            for node in part.get_nodes():
+                operators[node.op_type] = operators.get(node.op_type, 0) + 1
+        return counts
+
     def _make(self) -> ort.InferenceSession:
         """Make the onnxruntime session, or raise SessionError (the graph) or ProviderError (the device)."""
         if self.device.name != "cpu":
@@ -202,6 +215,7 @@ def _options(weights: NDArray[np.uint8] | None, memory: Memory, threads: int | N
         # at one request per 20 ms, spinning burns 0.75 of a core; without it 0.19
         "session.intra_op.allow_spinning": "0",
         "session.inter_op.allow_spinning": "0",
+        "session.record_ep_graph_assignment_info": "1",
     }
     if weights is not None:
         options.add_external_initializers_from_files_in_memory([WEIGHTS_FILE], [weights], [weights.nbytes])

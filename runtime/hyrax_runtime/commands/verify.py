@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def describe_report(report: Report, integrity: str) -> str:
     """Return the report as a table for people."""
-    lines = [f"bundle     {report.bundle}", f"integrity  {integrity}", f"device     {report.provider}", ""]
+    lines = [f"bundle     {report.bundle}", f"integrity  {integrity}", f"device     {_placed(report)}", ""]
     lines += _table(report.stages)
     lines += [
         "",
@@ -56,6 +56,16 @@ def _table(stages: Sequence[Stage]) -> list[str]:
         rows.append((stage.name, stage.where, _number(stage.difference), _number(stage.tolerance), _verdict(stage)))
     widths = [max(map(len, column)) for column in list(zip(*rows, strict=True))[:4]]
     return ["  ".join([*map(str.ljust, row, widths), row[4]]).rstrip() for row in rows]
+
+
+def _placed(report: Report) -> str:
+    """Name the provider, and what it left to others."""
+    others = [
+        f"{sum(operators.values())} nodes run on {provider} ({', '.join(sorted(operators))})"
+        for provider, operators in report.placement.items()
+        if provider != report.provider
+    ]
+    return "; ".join([report.provider, *others])
 
 
 def _verdict(stage: Stage) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import hyrax_runtime as hr
 import numpy as np
 import pytest
+from hyrax_runtime.commands.verify import describe_report
 from hyrax_runtime.errors import DriftError
 from hyrax_runtime.predictor import open_predictor
 from hyrax_runtime.routes import Settings
@@ -46,8 +48,23 @@ def test_a_sound_bundle_passes_every_stage(sources_bundle: Path, pin: Pin) -> No
         ("device", "best"),
     ]
     assert all(stage.difference <= stage.tolerance for stage in report.stages)
+    assert report.placement == {"CPUExecutionProvider": {"Gemm": 1, "ArgMax": 1}}
     assert report.here["numpy"] == np.__version__ and report.packed["onnxruntime"] == VERSION
     assert json.loads(json.dumps(report.to_plain()))["passed"] is True
+
+
+def test_what_a_device_leaves_to_the_cpu_is_said(sources_bundle: Path, pin: Pin) -> None:
+    report = hr.load(sources_bundle, trust=pin(sources_bundle)).selftest()
+    placement = {"CUDAExecutionProvider": {"Gemm": 4}, "CPUExecutionProvider": {"Shape": 1, "Gather": 2}}
+    said = describe_report(replace(report, provider="CUDAExecutionProvider", placement=placement), "")
+    assert "CUDAExecutionProvider; 3 nodes run on CPUExecutionProvider (Gather, Shape)" in said
+
+
+def test_the_self_test_does_not_count_as_live_data(sources_bundle: Path, pin: Pin) -> None:
+    predictor = hr.load(sources_bundle, trust=pin(sources_bundle))
+    with predictor.watch() as watch:
+        predictor.selftest()
+    assert watch.rows == 0
 
 
 def meddle(part: str, name: str, change: Callable[[Any], Any]) -> Callable[[dict[str, Any]], None]:
