@@ -72,7 +72,7 @@ class Graph:
 
     def __init__(self) -> None:
         self.inputs: dict[str, Value] = {}
-        self.batch = Value("batch", np.dtype(np.int64), ())
+        self.batch = Value("to_tensor/batch", np.dtype(np.int64), ())
         self._made: dict[tuple[Any, ...], tuple[Value, ...]] = {}
         self._constants: dict[tuple[Any, ...], Value] = {}
         self._count = 0
@@ -123,7 +123,7 @@ class Graph:
 
     def _name(self, letter: str) -> str:
         self._count += 1
-        return f"{letter}{self._count}"
+        return f"to_tensor/{letter}{self._count}"
 
 
 def needed_nodes(outputs: Sequence[Value], known: Mapping[str, object] | None = None) -> list[Node]:

@@ -83,8 +83,8 @@ def tensor_type(dtype: np.dtype[Any]) -> int:
 def _batch_size(graph: Graph, source: str) -> list[onnx.NodeProto]:
     """Bind the size of the batch to the first axis of an input."""
     return [
-        helper.make_node("Shape", [source], ["batch_axis"], start=0, end=1),
-        helper.make_node("Squeeze", ["batch_axis"], [graph.batch.name]),
+        helper.make_node("Shape", [source], ["to_tensor/batch_axis"], start=0, end=1),
+        helper.make_node("Squeeze", ["to_tensor/batch_axis"], [graph.batch.name]),
     ]
 
 

@@ -149,7 +149,7 @@ Rule = Callable[[_Lifting, Node, Sequence[Value]], tuple[Value, ...]]
 
 
 def _same(
-    lifting: _Lifting, node: Node, operands: Sequence[Value], **changed: int | tuple[int, ...]
+    lifting: _Lifting, node: Node, operands: Sequence[Value | None], **changed: int | tuple[int, ...]
 ) -> tuple[Value, ...]:
     """Add the node itself with other operands, its results having the batch axis first."""
     shapes = [(None, *shape) for shape in node.shapes]
@@ -186,6 +186,11 @@ def _along_axis(lifting: _Lifting, node: Node, inputs: Sequence[Value]) -> tuple
 def _cumulate(lifting: _Lifting, node: Node, inputs: Sequence[Value]) -> tuple[Value, ...]:
     axis = lifting.graph.constant(np.int64(_axes(inputs[1])[0] % inputs[0].rank + 1))
     return _same(lifting, node, [lifting.of(inputs[0]).value, axis])
+
+
+def _fourier(lifting: _Lifting, node: Node, inputs: Sequence[Value]) -> tuple[Value, ...]:
+    axis = lifting.graph.constant(np.int64(_axes(inputs[1])[0] % inputs[0].rank + 1))
+    return _same(lifting, node, [lifting.of(inputs[0]).value, None, axis])
 
 
 def _transpose(lifting: _Lifting, node: Node, inputs: Sequence[Value]) -> tuple[Value, ...]:
@@ -285,6 +290,7 @@ _RULES: dict[str, Rule] = {
     "ArgMin": _along_axis,
     "TopK": _along_axis,
     "CumSum": _cumulate,
+    "DFT": _fourier,
     "Transpose": _transpose,
     "Reshape": _reshape,
     "Unsqueeze": _unsqueeze,

@@ -27,8 +27,8 @@ _SLACK = 4.0
 _CALLED, _ROUNDED, _CHANGED = "__hyrax_called__", "__hyrax_rounded__", "__hyrax_changed__"
 
 _ACCUMULATING = frozenset(
-    "average convolve cumprod cumsum dot einsum inner matmul mean nancumsum nanmean nanstd nansum nanvar norm prod std "
-    "sum tensordot trace trapezoid var vdot".split()
+    "average convolve cumprod cumsum dot einsum fft fft2 fftn ifft ifft2 inner matmul mean nancumsum nanmean nanstd nansum nanvar norm prod std "
+    "rfft rfft2 sum tensordot trace trapezoid var vdot".split()
 )
 _ROUNDING = _ACCUMULATING | frozenset(
     "add angle arccos arccosh arcsin arcsinh arctan arctan2 arctanh cbrt cos cosh cross deg2rad degrees diff divide exp "
@@ -129,7 +129,8 @@ def _apart(before: NDArray[Any] | None, after: NDArray[Any] | None) -> NDArray[n
         return None
     with np.errstate(all="ignore"):
         apart = np.abs(after.astype(np.float64) - before.astype(np.float64))
-    return np.where(np.isfinite(apart), apart, 0.0)
+    # a finite value that shaking sends to infinity has no digits at all; NaN says nothing
+    return np.where(np.isnan(apart), 0.0, apart)
 
 
 class _Shaking(ast.NodeTransformer):

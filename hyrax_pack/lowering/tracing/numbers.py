@@ -156,6 +156,12 @@ class TracedNumber(Shadowed):
     def __ge__(self, other: Any) -> Any:
         return self._with(other, operator.ge)
 
+    def __copy__(self) -> Any:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return self
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or not hasattr(self._shadows[0], name):
             raise AttributeError(name)
@@ -222,6 +228,12 @@ class Position(Shadowed):
     __lt__ = __le__ = __gt__ = __ge__ = __bool__ = __int__ = __float__ = __index__ = _refuse
     __eq__ = __ne__ = __repr__ = __str__ = __format__ = _refuse  # type: ignore[assignment]
     __array__ = __array_ufunc__ = __array_function__ = _refuse
+
+    def __copy__(self) -> Any:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return self
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):

@@ -7,6 +7,7 @@ length) may be passed by, not used.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -69,6 +70,13 @@ class Rows(Shadowed):
 
     def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
         self.trace.refuse("the rows go where only a real array can")
+
+    def __copy__(self) -> Rows:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Rows:
+        copied: TracedArray = np.copy(self.stack)  # type: ignore[assignment]
+        return Rows(self.trace, copied, self.element, is_batch=self.is_batch)
 
     def _as_a_list(self, *args: Any) -> NoReturn:
         self.trace.refuse(
@@ -133,7 +141,18 @@ class Unreadable(Shadowed):
             return Unreadable(self.trace, self.path, self.why, is_row=True)
         self._refuse()
 
-    __array__ = __array_ufunc__ = __array_function__ = __getattr__ = __len__ = __bool__ = _refuse
+    def __copy__(self) -> Unreadable:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Unreadable:
+        return self
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        self._refuse()
+
+    __array__ = __array_ufunc__ = __array_function__ = __len__ = __bool__ = _refuse
     __add__ = __radd__ = __mul__ = __rmul__ = __mod__ = __contains__ = __setitem__ = _refuse
     __lt__ = __le__ = __gt__ = __ge__ = __repr__ = __str__ = __format__ = __int__ = __float__ = __index__ = _refuse
     __eq__ = __ne__ = _refuse  # type: ignore[assignment]
@@ -158,6 +177,16 @@ class FieldDict(dict[str, Any]):
     def __contains__(self, key: object) -> bool:
         self._ask(key)
         return super().__contains__(key)
+
+    def __copy__(self) -> FieldDict:
+        return FieldDict(dict(self), self._asked, self._prefix)
+
+    def __deepcopy__(self, memo: Any) -> FieldDict:
+        return FieldDict({key: copy.deepcopy(value) for key, value in self.items()}, self._asked, self._prefix)
+
+    def copy(self) -> FieldDict:
+        """As dict.copy."""
+        return self.__copy__()
 
     def get(self, key: str, default: Any = None) -> Any:
         """As dict.get."""

@@ -207,8 +207,12 @@ def _power(trace: Trace, operands: Sequence[Any], values: list[Value]) -> Value:
             return base
         if number == -1:
             return binary(graph, "Div", scalar(graph, 1, base), base)
-        if number == 0.5 and isinstance(operands[0], TracedArray):
-            return unary(graph, "Sqrt", base)
+        if number == 0.5:
+            root = unary(graph, "Sqrt", base)
+            if isinstance(operands[0], TracedArray):
+                return root
+            endless = compare(graph, "Equal", base, scalar(graph, -math.inf, base))  # a scalar's power is C's pow
+            return choose(graph, endless, scalar(graph, math.inf, base), root)
     if isinstance(operands[1], TracedArray) and operands[1].is_known and number is not None and (number == 0.5).any():
         trace.refuse("an array of exponents with 0.5 among them", construct="**", hint="use np.sqrt")
     return binary(graph, "Pow", base, exponent)

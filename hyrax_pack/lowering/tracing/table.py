@@ -8,6 +8,7 @@ from typing import Any
 from hyrax_pack.lowering.tracing import (
     rules_builtins,
     rules_creating,
+    rules_fourier,
     rules_inquiring,
     rules_linear,
     rules_math,
@@ -31,4 +32,5 @@ def all_rules() -> Mapping[Any, Rule]:
         **rules_statistics.RULES,
         **rules_picking.RULES,
         **rules_linear.RULES,
+        **rules_fourier.RULES,
     }

@@ -65,8 +65,7 @@ def load_function(
     namespace: dict[str, Any] = {"__name__": "hyrax_to_tensor", "__builtins__": _builtins(refuse)}
     namespace |= {CALL: call, SUBJECT: subject}
     exec(code, namespace)
-    function: Callable[[Any], Any] = namespace["to_tensor"]
-    return function
+    return _Watching(namespace)
 
 
 def line_in_text(frame: types.FrameType | None) -> int | None:
@@ -87,6 +86,30 @@ def line_of_error(error: BaseException) -> int | None:
             line = step.tb_lineno
         step = step.tb_next
     return line
+
+
+class _Watching:
+    """The function, and a look at what it leaves behind: constants that changed, attributes of functions."""
+
+    def __init__(self, namespace: dict[str, Any]) -> None:
+        self._namespace = namespace
+        self._function: Callable[[Any], Any] = namespace["to_tensor"]
+        self._before = self._state()
+
+    def __call__(self, data_dict: Any) -> Any:
+        result = self._function(data_dict)
+        if self._state() != self._before:
+            raise Refused(Reason("state that outlives a call", None, None, "keep nothing between calls"))
+        return result
+
+    def _state(self) -> str:
+        kept = {}
+        for name, value in self._namespace.items():
+            if isinstance(value, types.FunctionType):
+                kept[name] = repr(sorted(vars(value)))
+            elif isinstance(value, list | dict | set) and not name.startswith("__"):
+                kept[name] = repr(value)
+        return repr(kept)
 
 
 class _Watched(ast.NodeVisitor):

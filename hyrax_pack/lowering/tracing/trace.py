@@ -23,6 +23,7 @@ from hyrax_pack.lowering.operations.shaping import reshape
 from hyrax_pack.lowering.refusal import Refused, RowsNeeded, UnluckyShadows
 from hyrax_pack.lowering.tracing import items
 from hyrax_pack.lowering.tracing.arrays import Traced, TracedArray
+from hyrax_pack.lowering.tracing.complexes import TracedComplex
 from hyrax_pack.lowering.tracing.decisions import Way
 from hyrax_pack.lowering.tracing.numbers import Position, Size, TracedNumber, emit_number
 from hyrax_pack.lowering.tracing.rows import Rows, Unreadable
@@ -32,6 +33,7 @@ from hyrax_pack.lowering.tracing.shadows import (
     Shadowed,
     holds_traced,
     on_shadows,
+    quietly,
     shadow_of,
     traced_in,
 )
@@ -128,12 +130,16 @@ class Trace:
         if rule is not None:
             return self.call_numpy(function, args, kwargs)
         if isinstance(function, type) and issubclass(function, np.generic):
-            return self.convert(self.array_of(args[0]), np.dtype(function), copy=True) if args else function()
+            real = self._really(function, args, kwargs)
+            return wrap(self, real, cast(self.graph, self.array_of(args[0]).value, np.dtype(function)))
         return function(*args, **kwargs)
 
     def call_numpy(self, function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """Lower one of numpy's functions by its rule."""
         rule = self._rule(function)
+        spectra = [one for one in traced_in([list(args)]) if isinstance(one, TracedComplex)]
+        if spectra and str(getattr(function, "__module__", "")) != "numpy.fft" or function in _SHIFTS and spectra:
+            return spectra[0].apply(function, args, kwargs)
         if rule is not None and rule.is_special:
             return rule.lower(self, *args, **kwargs)
         out = kwargs.get("out")
@@ -193,6 +199,8 @@ class Trace:
             return None
 
     def _refuse_chance(self, function: Any) -> None:
+        if function in _OUTSIDE:
+            self.refuse("this looks beyond the data", construct=_name_of(function), hint="compute from data_dict only")
         owner = getattr(function, "__self__", None)
         home = getattr(function, "__module__", None) or type(owner).__module__
         if str(home).startswith("numpy.random") or type(owner).__module__.startswith("numpy.random"):
@@ -209,7 +217,7 @@ class Trace:
         if isinstance(value, TracedNumber):
             real = on_shadows(np.asarray, [value])
             return wrap(self, real, value.value)
-        if isinstance(value, Position | Unreadable):
+        if isinstance(value, Position | Unreadable | TracedComplex):
             value.__array__()
         if holds_traced(value):
             return self.call(np.array, value)
@@ -251,7 +259,20 @@ class Trace:
         attribute = getattr(array.shadows[0], name)
         if not callable(attribute):
             return known(self, attribute)
-        return lambda *args, **kwargs: known(self, attribute(*shadow_of(args, 0), **shadow_of(kwargs, 0)))
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if self.holds_traced(list(args), kwargs):
+                self.refuse("this with values from the data", construct=f".{name}()", hint="use np.where or indexing")
+            pair = [
+                quietly(getattr(array.shadows[at], name), shadow_of(list(args), at), shadow_of(kwargs, at))
+                for at in (0, 1)
+            ]
+            made = known_pair(self, (pair[0], pair[1]), [array])
+            if made is None and pair[0] is not None:
+                self.refuse("a view made in a way that is not followed", construct=f".{name}()", hint="use .copy()")
+            return made
+
+        return call
 
     # -- subscripts and loops
 
@@ -288,6 +309,14 @@ class Trace:
                 self.refuse("a Python loop over a selection", construct="for", hint="use functions on whole arrays")
             dim = 1
         return (value[at] for at in range(dim))
+
+
+# What gives something else tomorrow, or reads files.
+_OUTSIDE = (
+    np.datetime64, np.load, np.loadtxt, np.genfromtxt, np.fromfile, np.memmap, np.save, np.savez, np.savetxt,
+    np.show_config, np.get_include,
+)  # fmt: skip
+_SHIFTS = (np.fft.fftshift, np.fft.ifftshift)
 
 
 class _Watched:

@@ -1,0 +1,8 @@
+FIELDS = {"data/x": ["float32", [1, 6], -3, 3]}
+REFUSED = "squeeze"
+
+
+def to_tensor(data_dict):
+    import numpy as np
+
+    return np.asarray(data_dict["data"]["x"]).squeeze().reshape(-1, 6)
