@@ -10,20 +10,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from hyrax_runtime.replay_text import annotations_of, is_harmless_annotation
 
 from hyrax_pack.capturing.finding import Definition
-
-_INDENTATION = " \t\f"
-# From Python 3.12 on an f-string is several tokens.
-_STARTS = tuple(getattr(tokenize, name, -1) for name in ("FSTRING_START", "TSTRING_START"))
-_ENDS = tuple(getattr(tokenize, name, -1) for name in ("FSTRING_END", "TSTRING_END"))
+from hyrax_pack.capturing.source_file import INDENTATION
 
 Span = tuple[tuple[int, int], tuple[int, int], str]  # start, end (line, character), what stands there instead
 
 
 def function_text(definition: Definition, name: str) -> str:
     """Give the function's text at column 0 under `name`, with its comments; multi-line strings stay exact."""
-    node, lines = definition.node, definition.lines
+    node, lines = definition.node, definition.source.lines
     first, last = node.lineno, node.end_lineno or node.lineno
-    inside = _lines_inside_strings(definition.tokens)
+    inside = definition.source.lines_inside_strings
     indent = _leading(lines[first - 1])
     kept: dict[int, str] = {}
     cut: dict[int, int] = {}
@@ -72,7 +68,7 @@ def _stays(definition: Definition, annotation: ast.expr | None) -> bool:
 
 
 def _edits(definition: Definition, name: str) -> Iterator[Span]:
-    node, tokens = definition.node, definition.tokens
+    node, tokens = definition.node, definition.source.tokens
     start = next(index for index, token in enumerate(tokens) if token.string == "def" and token.start[0] >= node.lineno)
     if node.name != name:
         yield tokens[start + 1].start, tokens[start + 1].end, name
@@ -96,14 +92,14 @@ def _arguments(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.arg]:
 
 def _token_at(definition: Definition, node: ast.arg | ast.expr) -> int:
     place = _character(definition, node.lineno, node.col_offset)
-    return next(index for index, token in enumerate(definition.tokens) if token.start >= place and token.string)
+    return next(index for index, token in enumerate(definition.source.tokens) if token.start >= place and token.string)
 
 
 def _end_of_annotation(definition: Definition, start: int, annotation: ast.expr) -> tuple[int, int]:
     """The end of the last token before the comma, default, bracket or colon that ends the annotation."""
     written = _character(definition, annotation.end_lineno or 0, annotation.end_col_offset or 0)
-    depth, end = 0, definition.tokens[start].end
-    for token in definition.tokens[start + 1 :]:
+    depth, end = 0, definition.source.tokens[start].end
+    for token in definition.source.tokens[start + 1 :]:
         if token.type in (tokenize.NL, tokenize.COMMENT):
             continue
         depth += (token.string in ("(", "[", "{")) - (token.string in (")", "]", "}"))
@@ -114,31 +110,13 @@ def _end_of_annotation(definition: Definition, start: int, annotation: ast.expr)
 
 
 def _character(definition: Definition, line: int, byte: int) -> tuple[int, int]:
-    return line, len(definition.lines[line - 1].encode()[:byte].decode())
-
-
-def _lines_inside_strings(tokens: Sequence[tokenize.TokenInfo]) -> set[int]:
-    """Lines whose beginning belongs to a string, so that no character of it may be cut."""
-    inside: set[int] = set()
-    open_strings: list[int] = []
-    for token in tokens:
-        if token.type == tokenize.STRING:
-            inside.update(range(token.start[0] + 1, token.end[0] + 1))
-        elif token.type in _STARTS:
-            open_strings.append(token.start[0])
-        elif token.type in _ENDS:
-            inside.update(range(open_strings.pop() + 1, token.end[0] + 1))
-    return inside
+    return line, len(definition.source.lines[line - 1].encode()[:byte].decode())
 
 
 def _comments_around(definition: Definition, indent: str) -> tuple[list[str], list[str]]:
     """The comment lines directly above the function and its decorators, and those that end its body."""
-    comments = {
-        token.start[0]
-        for token in definition.tokens
-        if token.type == tokenize.COMMENT and not token.line[: token.start[1]].strip(_INDENTATION)
-    }
-    node, lines = definition.node, definition.lines
+    comments = definition.source.comment_lines
+    node, lines = definition.node, definition.source.lines
     decorated = {
         number
         for decorator in node.decorator_list
@@ -165,7 +143,7 @@ def _comments_around(definition: Definition, indent: str) -> tuple[list[str], li
 
 
 def _leading(line: str) -> str:
-    return line[: len(line) - len(line.lstrip(_INDENTATION))]
+    return line[: len(line) - len(line.lstrip(INDENTATION))]
 
 
 def _cut(line: str, indent: str) -> int:

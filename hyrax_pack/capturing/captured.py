@@ -21,9 +21,11 @@ from hyrax_runtime.replay_text import FUNCTION, parse_text
 
 from hyrax_pack.capturing.assembling import expected_node, text_of
 from hyrax_pack.capturing.carrying import Luggage, imported_modules, pack_function
-from hyrax_pack.capturing.finding import Definition, find_definition, is_same_meaning, quietly
+from hyrax_pack.capturing.code_equality import is_same_meaning
+from hyrax_pack.capturing.finding import Definition
 from hyrax_pack.capturing.live import live_function
 from hyrax_pack.capturing.modules import requirements_of
+from hyrax_pack.capturing.source_file import quietly
 from hyrax_pack.capturing.syntax_age import newer_syntax
 from hyrax_pack.errors import CaptureError, Problem
 
@@ -75,9 +77,8 @@ def capture(owner: type | Callable[..., Any], *, name: str | None = None, requir
         Lists every problem with file, line and cure.
     """
     function = live_function(owner, name)
-    definition = find_definition(function)
     luggage = Luggage(tuple(requires))
-    pack_function(definition, FUNCTION, luggage)
+    definition = pack_function(function, luggage)
     future = ["from __future__ import annotations"] if luggage.late_annotations else []
     imports = {line for lines in luggage.imports.values() for line in lines}
     helpers = [text for helper, (_, text) in luggage.functions.items() if helper != FUNCTION]

@@ -17,12 +17,13 @@ from hyrax_runtime.replay_text import FUNCTION, is_literal
 
 from hyrax_pack.capturing.assembling import function_text, stripped_annotations
 from hyrax_pack.capturing.file_statements import FileStatement, statements_binding
-from hyrax_pack.capturing.finding import Definition, find_definition, shown_name
+from hyrax_pack.capturing.finding import Definition, Finder
 from hyrax_pack.capturing.forbidden import BUILTINS, forbidden_constructs, imported_names, imports_inside
 from hyrax_pack.capturing.live import what_instead
 from hyrax_pack.capturing.modules import is_module, refused_module, refused_name
 from hyrax_pack.capturing.outer_names import is_dunder, is_pythons_own, outer_names
 from hyrax_pack.capturing.signatures import is_same_literal, shown_value, signature_problems
+from hyrax_pack.capturing.source_file import shown_name
 from hyrax_pack.errors import CaptureError, Problem
 
 # Methods that change a list or dict in place.
@@ -40,6 +41,7 @@ class Luggage:
     """
 
     requires: Sequence[str]
+    finder: Finder = field(default_factory=Finder)
     late_annotations: bool = False
     imports: dict[str, tuple[str, ...]] = field(default_factory=dict)
     meaning: dict[str, str] = field(default_factory=dict)
@@ -50,10 +52,27 @@ class Luggage:
     notes: list[str] = field(default_factory=list)
 
 
-def pack_function(definition: Definition, name: str, luggage: Luggage) -> None:
-    """Add the function under `name`, and all that it looks up, to `luggage`; what is against it joins the problems."""
-    text = function_text(definition, name)
-    luggage.functions[name] = (definition, text)
+def pack_function(function: types.FunctionType, luggage: Luggage) -> Definition:
+    """Add the function as `to_tensor`, and all that it looks up, to `luggage`; what is against it joins the problems.
+
+    Raises
+    ------
+    CaptureError
+        The function itself has no text.
+    """
+    entry = luggage.finder.find(function)
+    luggage.functions[FUNCTION] = (entry, function_text(entry, FUNCTION))
+    packed: set[str] = set()
+    while waiting := [name for name in luggage.functions if name not in packed]:
+        for name in waiting:  # packing one may add others
+            _pack_contents(name, luggage)
+            packed.add(name)
+    return entry
+
+
+def _pack_contents(name: str, luggage: Luggage) -> None:
+    """Add what one of the functions looks up, and its own problems."""
+    definition, text = luggage.functions[name]
     luggage.late_annotations |= definition.late_annotations
     luggage.problems += signature_problems(definition, is_entry=name == FUNCTION)
     inside = _pack_imports_inside(definition, luggage)
@@ -147,11 +166,11 @@ def _pack_helper(name: str, value: types.FunctionType, luggage: Luggage) -> str 
     if what := what_instead(value):
         return what
     try:
-        definition = find_definition(value)
+        definition = luggage.finder.find(value)
     except CaptureError as error:
         luggage.problems += error.problems
         return None
-    pack_function(definition, name, luggage)
+    luggage.functions[name] = (definition, function_text(definition, name))
     return None
 
 

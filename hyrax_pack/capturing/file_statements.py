@@ -6,7 +6,8 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hyrax_pack.capturing.finding import Definition, bound_names, quietly
+from hyrax_pack.capturing.finding import Definition
+from hyrax_pack.capturing.source_file import bound_names, quietly
 
 _BODIES = ("body", "orelse", "handlers", "finalbody", "cases")
 
@@ -54,7 +55,7 @@ def _statements(definition: Definition) -> Iterator[FileStatement]:
             lines = tuple(f"{line}\n" for line in str(cell).split("\n"))
             yield from _flat(_parsed_cell(str(cell)), False, f"notebook cell {number}", lines)
     else:
-        yield from _flat(definition.tree.body, False, definition.shown, definition.lines)
+        yield from _flat(definition.source.tree.body, False, definition.source.shown, definition.source.lines)
 
 
 def _parsed_cell(cell: str) -> list[ast.stmt]:

@@ -58,7 +58,7 @@ def forbidden_constructs(definition: Definition, imported: Mapping[str, str]) ->
         for node, what in _walk(statement, within, imported):
             place = node.iter if isinstance(node, ast.comprehension) else node
             yield Problem(definition.where(place), what)
-    if definition.enclosing_class:
+    if definition.in_class:
         yield from _mangled_names(definition)
 
 
@@ -156,7 +156,7 @@ def _dotted(node: ast.expr, imported: Mapping[str, str]) -> str | None:
 def _hidden_characters(definition: Definition) -> Iterator[Problem]:
     first, last = definition.node.lineno, definition.node.end_lineno or 0
     for number in range(first, last + 1):
-        if found := character_problem(definition.lines[number - 1]):
+        if found := character_problem(definition.source.lines[number - 1]):
             yield Problem(definition.where(number), f"{found[1]} hides what is written; remove it")
     for name, line in _names(definition.node):
         if what := name_problem(name):

@@ -11,7 +11,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from hyrax_pack.capturing.finding import quietly, shown_name
+from hyrax_pack.capturing.source_file import quietly, shown_name
 from hyrax_pack.errors import CaptureError, Problem
 
 NAMES = ("to_tensor", "prepare_inputs")  # our own word first

@@ -11,7 +11,8 @@ import builtins
 import symtable
 from collections.abc import Iterator
 
-from hyrax_pack.capturing.finding import Definition, quietly
+from hyrax_pack.capturing.finding import Definition
+from hyrax_pack.capturing.source_file import quietly
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 

@@ -7,7 +7,7 @@ import io
 import sys
 import tokenize
 
-from hyrax_pack.capturing.finding import quietly
+from hyrax_pack.capturing.source_file import quietly
 
 OLDEST = (3, 11)
 

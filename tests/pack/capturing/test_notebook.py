@@ -54,7 +54,7 @@ def outputs(tmp_path_factory):
 def test_what_stands_in_other_cells_comes_along(outputs):
     text, origin, batch, fields_read = outputs[4]
     assert text == (
-        "from numpy import sqrt as root\nimport numpy as np\n\nDEPTH = 3\nSCALE = 2.0  # counts\n\n\n"
+        "from numpy import sqrt as root\nimport numpy as np\n\nSCALE = 2.0  # counts\nDEPTH = 3\n\n\n"
         "# compress\ndef stretch(x):\n    return root(x) * DEPTH\n\n\n"
         "def to_tensor(data_dict):\n    text = '''a\n    b'''  # exact\n"
         "    return stretch(np.asarray(data_dict['data']['image'])) / SCALE + len(text)\n"

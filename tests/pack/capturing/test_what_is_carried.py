@@ -447,3 +447,9 @@ def test_a_text_of_an_earlier_run_is_taken_up_with_its_requirements(load):
     )
     captured = capture(module.StampNet, requires=["scipy"])
     assert captured_before(captured.text, captured.origin) == captured
+
+
+def test_helpers_may_call_helpers_a_thousand_deep(load):
+    chain = "".join(f"def f{n}(x):\n    return f{n - 1}(x) + 1\n\n" for n in range(1, 1000))
+    module = load(f"def f0(x):\n    return x\n\n{chain}def prepare(d):\n    return f999(d) if d else f500(d)\n")
+    assert capture(module.prepare).compile()(0) == 500
