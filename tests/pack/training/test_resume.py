@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import random
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import hyrax_pack.demo
 from hyrax_pack.run import Run, newest_run, open_run
 from hyrax_pack.training import train_run
 from hyrax_pack.training.checkpoints import list_checkpoints
@@ -141,3 +145,37 @@ def test_a_run_with_workers_goes_on_in_the_middle_of_an_epoch(
     assert list_checkpoints(run.path)[0].name == "checkpoint_epoch_1_step_10.pt"
     train_run(None, resume=run.path, progress=False, track=False)
     assert contents(run) == contents(reference)
+
+
+@pytest.mark.slow
+def test_the_command_killed_at_a_random_time_from_its_first_moment_on_ends_as_if_it_never_was(tmp_path: Path) -> None:
+    """The real command with tracking, killed by the system; about two minutes."""
+    command = [sys.executable, "-c", "from hyrax_pack.cli import main; main()", "train"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    for name in ("digits_cnn.py", "digits.toml"):
+        (tmp_path / name).write_bytes((Path(hyrax_pack.demo.__file__).parent / name).read_bytes())
+    settings = [*command, "-c", "digits.toml", "--set", "train.epochs=10", "--set", "data_loader.batch_size=16"]
+
+    def run_command(arguments: list[str], killed_after_s: float | None) -> int:
+        process = subprocess.Popen(arguments, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL)
+        try:
+            return process.wait(killed_after_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return process.wait()
+
+    assert run_command(settings, None) == 0
+    reference = contents(newest_run(tmp_path / "results"))
+    draw = random.Random(8)
+    begun = 0
+    for attempt in range(12):
+        known = set((tmp_path / "results").iterdir())
+        run_command(settings, draw.uniform(0.4, 1.2) if attempt % 2 else draw.uniform(2.0, 7.0))
+        made = [path for path in set((tmp_path / "results").iterdir()) - known if not path.name.startswith(".")]
+        if not made:
+            continue
+        begun += 1
+        run_command([*command, "--resume", str(made[0])], draw.uniform(2.0, 6.0))
+        assert run_command([*command, "--resume", str(made[0])], None) == 0
+        assert contents(open_run(made[0])) == reference
+    assert begun > 4
