@@ -25,6 +25,7 @@ __all__ = [
     "DataError",
     "ExportError",
     "HyraxError",
+    "LoweringError",
     "Interrupted",
     "LossError",
     "ModelError",
@@ -182,6 +183,12 @@ class CoupledRowsError(ExportError):
     code: ClassVar[str] = "export/coupled-rows"
 
 
+class NoiseError(ExportError):
+    """Rounding moves an output of the model by so much that no comparison could prove a graph."""
+
+    code: ClassVar[str] = "export/noise"
+
+
 class ParityError(ExportError):
     """The ONNX graph does not compute what the model computes.
 
@@ -205,6 +212,12 @@ class ParityError(ExportError):
         self.difference = difference
         self.tolerance = tolerance
         super().__init__(message)
+
+
+class LoweringError(HyraxError):
+    """`to_tensor` must be one graph with the network and cannot be, or the two do not fit together."""
+
+    code: ClassVar[str] = "lowering"
 
 
 class PackError(HyraxError):

@@ -1,8 +1,8 @@
 """`to_tensor` -> ONNX, step by step: trace, build, prove.
 
-    text --trace the batch--> graph                         (tracing)
-         --or one row--> graph of a row --> of the batch    (tracing, graph.vectorising, graph.scanning)
-    graph --gate--> Lowered, or a Refusal with its reason   (proving)
+text --trace the batch--> graph                         (tracing)
+     --or one row--> graph of a row --> of the batch    (tracing, graph.vectorising, graph.scanning)
+graph --gate--> Lowered, or a Refusal with its reason   (proving)
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import Any, Literal
 
 import numpy as np
 import onnx
+from hyrax_runtime.contract import BATCH_AXIS, Dim, InputContract
+from hyrax_runtime.manifest import GraphInput, Reason, Slot
 
 from hyrax_pack.lowering.graph.building import Value, needed_nodes
 from hyrax_pack.lowering.graph.model import Outlet, to_model
@@ -27,16 +29,17 @@ from hyrax_pack.lowering.refusal import Refusal, Refused, RowsNeeded, UnluckySha
 from hyrax_pack.lowering.tracing.running import Written, write_down
 from hyrax_pack.lowering.tracing.shadows import BATCH_SIZES, ROW_SIZES
 from hyrax_pack.lowering.tracing.trace import Mode
-from hyrax_runtime.contract import BATCH_AXIS, Dim, InputContract
-from hyrax_runtime.manifest import GraphInput, Reason, Slot
 
 _TRIES = 6
 # Operations that move or compare values and round nothing.
 _EXACT = frozenset(
-    "ArgMax ArgMin Cast Compress Concat Equal Expand Gather GatherElements GatherND Greater GreaterOrEqual Identity "
-    "IsNaN Less LessOrEqual Max Min Neg Abs Not And Or Xor ReduceMax ReduceMin Reshape Slice Squeeze TopK Transpose "
-    "Unsqueeze Where".split()
-)
+    {
+        "ArgMax", "ArgMin", "Cast", "Compress", "Concat", "Equal", "Expand", "Gather", "GatherElements", "GatherND",
+        "Greater", "GreaterOrEqual", "Identity", "IsNaN", "Less", "LessOrEqual", "Max", "Min", "Neg", "Abs", "Not",
+        "And", "Or", "Xor", "ReduceMax", "ReduceMin", "Reshape", "Slice", "Squeeze", "TopK", "Transpose", "Unsqueeze",
+        "Where",
+    }
+)  # fmt: skip
 
 
 def lower(
@@ -97,9 +100,7 @@ def _trace(
         return written
 
 
-def _trace_in(
-    text: str, contract: InputContract, slots: Sequence[Slot], samples: Samples, mode: Mode
-) -> Written:
+def _trace_in(text: str, contract: InputContract, slots: Sequence[Slot], samples: Samples, mode: Mode) -> Written:
     """Trace with shadows that tell apart what depends on the data; try others where they do not."""
     for attempt in range(_TRIES):
         try:
@@ -161,7 +162,9 @@ def _prove(
     return Lowered(
         model=data,
         inputs=tuple(GraphInput(name, fields[name].dtype, shapes[name]) for name in names),
-        outputs=tuple(LoweredSlot(place, str(slots[place].graph_input), slots[place].dtype) for place in written.outputs),
+        outputs=tuple(
+            LoweredSlot(place, str(slots[place].graph_input), slots[place].dtype) for place in written.outputs
+        ),
         mode=written.mode,
         form=form,
         asked_absent=tuple(sorted(written.asked)),

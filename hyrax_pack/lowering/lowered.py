@@ -26,7 +26,7 @@ class Lowered:
     model : bytes
         The serialised model; all its constants are inside.
     inputs : tuple of GraphInput
-        Named `friendly/field`, in the order of the contract; shapes begin with "N". Only fields that a value depends on.
+        Named `friendly/field`, in the order of the contract; shapes begin with "N". Only what a value depends on.
     outputs : tuple of LoweredSlot
     mode : str
         `batch`: traced with the whole batch. `row`: traced with one row, for functions that walk over the rows.

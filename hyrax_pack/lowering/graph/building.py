@@ -23,7 +23,7 @@ Attribute = int | float | str | tuple[int, ...]
 _SHARED_CONSTANT_BYTES = 1 << 20
 
 
-class NoCounterpart(Exception):
+class NoCounterpart(Exception):  # noqa: N818 - becomes a refusal
     """An operation of numpy that no operation of ONNX, as runtimes implement it, stands for; says which."""
 
 

@@ -72,7 +72,7 @@ def to_node(node: Node, renamed: Mapping[str, str] | None = None) -> onnx.NodePr
 
 def to_initializer(value: Value) -> onnx.TensorProto:
     """Return a constant as ONNX writes it."""
-    return numpy_helper.from_array(np.ascontiguousarray(value.constant).reshape(value.shape), value.name)
+    return numpy_helper.from_array(np.asarray(value.constant), value.name)
 
 
 def tensor_type(dtype: np.dtype[Any]) -> int:

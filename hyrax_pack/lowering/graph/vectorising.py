@@ -16,57 +16,16 @@ from hyrax_pack.lowering.graph.building import Graph, Node, Shape, Value, needed
 from hyrax_pack.lowering.operations.shaping import broadcast, expand_dims, join, reshape, squeeze, transpose
 
 ELEMENTWISE = frozenset(
-    [
-        "Abs",
-        "Acos",
-        "Acosh",
-        "Add",
-        "And",
-        "Asin",
-        "Asinh",
-        "Atan",
-        "Atanh",
-        "BitwiseAnd",
-        "BitwiseOr",
-        "BitwiseXor",
-        "Cast",
-        "Ceil",
-        "Cos",
-        "Cosh",
-        "Div",
-        "Equal",
-        "Exp",
-        "Floor",
-        "Greater",
-        "GreaterOrEqual",
-        "Identity",
-        "IsNaN",
-        "Less",
-        "LessOrEqual",
-        "Log",
-        "Max",
-        "Min",
-        "Mod",
-        "Mul",
-        "Neg",
-        "Not",
-        "Or",
-        "Pow",
-        "Round",
-        "Sign",
-        "Sin",
-        "Sinh",
-        "Sqrt",
-        "Sub",
-        "Tan",
-        "Tanh",
-        "Where",
-        "Xor",
-    ]
-)
+    {
+        "Abs", "Acos", "Acosh", "Add", "And", "Asin", "Asinh", "Atan", "Atanh", "BitwiseAnd", "BitwiseOr", "BitwiseXor",
+        "Cast", "Ceil", "Cos", "Cosh", "Div", "Equal", "Exp", "Floor", "Greater", "GreaterOrEqual", "Identity", "IsNaN",
+        "Less", "LessOrEqual", "Log", "Max", "Min", "Mod", "Mul", "Neg", "Not", "Or", "Pow", "Round", "Sign", "Sin",
+        "Sinh", "Sqrt", "Sub", "Tan", "Tanh", "Where", "Xor",
+    }
+)  # fmt: skip
 
 
-class NotVectorised(Exception):
+class NotVectorised(Exception):  # noqa: N818 - the row runs in a Scan then
     """An operation, or a shape known only when the graph runs, has no counterpart for the whole batch."""
 
 

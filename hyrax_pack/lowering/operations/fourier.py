@@ -34,7 +34,7 @@ def transform(
 
 
 def _without_phase(graph: Graph, imag: Value, axis: int, size: int, bins: int) -> Value:
-    """Put exact zeros where the transform of real numbers is real: at frequency zero, and at the highest of an even size."""
+    """Put exact zeros where the transform of real numbers is real: at frequency zero and at half of an even size."""
     is_real = np.array([at == 0 or 2 * at == size for at in range(bins)])
     mask = graph.constant(is_real.reshape(-1, *[1] * (imag.rank - axis - 1)))
     return choose(graph, mask, scalar(graph, 0, imag), imag)

@@ -68,9 +68,8 @@ def squeeze(graph: Graph, value: Value, axes: Sequence[int]) -> Value:
     axes = sorted(axes)
     if value.node is not None and value.node.op == "Unsqueeze":
         source, inserted = value.node.inputs
-        if source is not None and inserted is not None and inserted.constant is not None:
-            if inserted.constant.tolist() == axes:
-                return source
+        if source is not None and inserted is not None and _holds(inserted, axes):
+            return source
     shape = tuple(dim for axis, dim in enumerate(value.shape) if axis not in axes)
     return graph.one("Squeeze", [value, graph.ints(axes)], value.dtype, shape)
 
@@ -201,6 +200,10 @@ def _pieces_between(pieces: Sequence[Value], axis: int, start: int, stop: int) -
             return None
         at += length
     return chosen or None
+
+
+def _holds(value: Value, numbers: Sequence[int]) -> bool:
+    return value.constant is not None and value.constant.tolist() == list(numbers)
 
 
 def _part(dim: int | None, size: Value | None) -> int | Value:

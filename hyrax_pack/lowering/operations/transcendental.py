@@ -165,7 +165,7 @@ def cosh(graph: Graph, x: Value) -> Value:
 
 
 def arcsinh(graph: Graph, x: Value) -> Value:
-    """Return the inverse hyperbolic sine: log1p(a + a^2 / (1 + sqrt(1 + a^2))), and log(a) + log(2) where a^2 overflows."""
+    """Return the inverse hyperbolic sine: log1p(a + a^2 / (1 + sqrt(1 + a^2))); log(a) + log(2) where a^2 overflows."""
     size = unary(graph, "Abs", x)
     one = scalar(graph, 1, x)
     large = compare(graph, "Greater", size, scalar(graph, 1e8, x))

@@ -9,17 +9,17 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from hyrax_runtime.errors import ResultError
+from hyrax_runtime.replay import as_slots
 from numpy.typing import NDArray
 
 from hyrax_pack.lowering.proving.samples import Samples, take_rows
-from hyrax_runtime.errors import ResultError
-from hyrax_runtime.replay import as_slots
 
 Function = Callable[[Any], Any]
 Tensors = tuple[NDArray[Any] | None, ...]
 
 
-class FunctionRaised(Exception):
+class FunctionRaised(Exception):  # noqa: N818 - a fact about the function
     """The original raised for these rows, or returned what is no tensor."""
 
 

@@ -49,4 +49,3 @@ def _differs(
             allowed += _TIMES_NOISE * noise
         near = np.isfinite(a) & np.isfinite(b) & (np.abs(a - b) <= allowed)
     return np.asarray(~(same | near))
-

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+from hyrax_runtime.errors import RunError, SessionError
+from hyrax_runtime.manifest import Reason
+from hyrax_runtime.session import open_session
 from numpy.typing import NDArray
 
 from hyrax_pack.lowering.proving.calling import Function, FunctionRaised, call_original, raising_rows
@@ -20,9 +23,6 @@ from hyrax_pack.lowering.proving.noise import ShakenFunction, measure_noise
 from hyrax_pack.lowering.proving.reference import ReferenceRuntime
 from hyrax_pack.lowering.proving.samples import Columns, Samples, take_rows
 from hyrax_pack.lowering.proving.stress import stress_columns
-from hyrax_runtime.errors import RunError, SessionError
-from hyrax_runtime.manifest import Reason
-from hyrax_runtime.session import open_session
 
 BATCH_SIZES = (1, 2, 3, 17, 130)
 _REFERENCE_SIZES = (1, 3)
@@ -57,7 +57,7 @@ class Case:
     noise: Mapping[str, NDArray[np.float64]]
 
 
-class _Failed(Exception):
+class _Failed(Exception):  # noqa: N818 - a verdict
     """The graph differs from the function; says where."""
 
 
@@ -97,7 +97,7 @@ def check_graph(
             gate.compare(second, case, "onnx's reference evaluator")
         gate.check_raising(session, second)
     except _Failed as failed:
-        return Reason(str(failed), hint="the function is replayed; see docs/lowering.md on what differs between runtimes")
+        return Reason(str(failed), hint="it is replayed; docs/lowering.md says what differs between runtimes")
     return None
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from hyrax_runtime.manifest import Reason
 
 from hyrax_pack.lowering.proving.calling import Function, FunctionRaised, call_original
 from hyrax_pack.lowering.proving.comparing import TOLERANCE, find_difference
 from hyrax_pack.lowering.proving.noise import ShakenFunction, measure_noise
 from hyrax_pack.lowering.proving.samples import Samples, take_rows
-from hyrax_runtime.manifest import Reason
 
 SIZES = (2, 3, 17, 67)
 _COUPLED = "a loop over the rows in which rows touch one another, or the size of the batch counts"
@@ -21,9 +21,7 @@ def check_independence(function: Function, shaken: ShakenFunction, samples: Samp
         columns = samples.draw(size, random)
         try:
             together = call_original(function, samples, columns)
-            alone = [
-                call_original(function, samples, take_rows(columns, slice(row, row + 1))) for row in range(size)
-            ]
+            alone = [call_original(function, samples, take_rows(columns, slice(row, row + 1))) for row in range(size)]
         except FunctionRaised as error:
             return Reason(f"it raises for ordinary rows: {error}")
         noise = measure_noise(shaken, samples, columns, together)

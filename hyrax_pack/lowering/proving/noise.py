@@ -27,15 +27,22 @@ _SLACK = 4.0
 _CALLED, _ROUNDED, _CHANGED = "__hyrax_called__", "__hyrax_rounded__", "__hyrax_changed__"
 
 _ACCUMULATING = frozenset(
-    "average convolve cumprod cumsum dot einsum fft fft2 fftn ifft ifft2 inner matmul mean nancumsum nanmean nanstd nansum nanvar norm prod std "
-    "rfft rfft2 sum tensordot trace trapezoid var vdot".split()
-)
+    {
+        "average", "convolve", "cumprod", "cumsum", "dot", "einsum", "fft", "fft2", "fftn", "ifft", "ifft2", "inner",
+        "matmul", "mean", "nancumsum", "nanmean", "nanstd", "nansum", "nanvar", "norm", "prod", "std", "rfft", "rfft2",
+        "sum", "tensordot", "trace", "trapezoid", "var", "vdot",
+    }
+)  # fmt: skip
 _ROUNDING = _ACCUMULATING | frozenset(
-    "add angle arccos arccosh arcsin arcsinh arctan arctan2 arctanh cbrt cos cosh cross deg2rad degrees diff divide exp "
-    "exp2 expm1 fft fft2 float_power gradient histogram hypot ifft interp irfft log log10 log1p log2 logaddexp median "
-    "multiply nanmedian nanpercentile nanquantile outer percentile polyval power ptp quantile rad2deg radians "
-    "reciprocal rfft rfft2 round around sin sinc sinh sqrt square subtract tan tanh true_divide".split()
-)
+    {
+        "add", "angle", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "cbrt", "cos", "cosh",
+        "cross", "deg2rad", "degrees", "diff", "divide", "exp", "exp2", "expm1", "fft", "fft2", "float_power",
+        "gradient", "histogram", "hypot", "ifft", "interp", "irfft", "log", "log10", "log1p", "log2", "logaddexp",
+        "median", "multiply", "nanmedian", "nanpercentile", "nanquantile", "outer", "percentile", "polyval", "power",
+        "ptp", "quantile", "rad2deg", "radians", "reciprocal", "rfft", "rfft2", "round", "around", "sin", "sinc",
+        "sinh", "sqrt", "square", "subtract", "tan", "tanh", "true_divide",
+    }
+)  # fmt: skip
 
 
 class ShakenFunction:
@@ -55,6 +62,7 @@ class ShakenFunction:
         self._strength = strength
 
     def __call__(self, data_dict: Any) -> Any:
+        """Call the function on one data_dict."""
         return self._function(data_dict)
 
     def _called(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
@@ -75,14 +83,11 @@ class ShakenFunction:
             with np.errstate(all="ignore"):
                 step = value.dtype.type(_ULPS * self._strength * np.finfo(value.dtype).eps) * value
                 moved = value + step * signs.astype(value.dtype)
-            return np.where(np.isfinite(value), moved, value)[()] if np.ndim(value) == 0 else self._kept(value, moved)
-        if isinstance(value, tuple):
-            return type(value)(*map(self._rounded, value)) if hasattr(value, "_fields") else tuple(map(self._rounded, value))
+            kept = np.where(np.isfinite(value) & np.isfinite(moved), moved, value)
+            return kept if isinstance(value, np.ndarray) else kept[()]
+        if type(value) is tuple:
+            return tuple(map(self._rounded, value))
         return value
-
-    @staticmethod
-    def _kept(value: NDArray[Any], moved: NDArray[Any]) -> NDArray[Any]:
-        return np.where(np.isfinite(value) & np.isfinite(moved), moved, value)
 
     def _changed(self, value: Any) -> None:
         """Move the last bits of an array that was calculated in place."""

@@ -42,7 +42,7 @@ def stress_columns(samples: Samples, paths: list[str], random: Generator) -> Col
     plans = [(path, change) for path in paths for change in _changes(samples.pools[path].dtype)]
     if len(plans) > MAX_ROWS:
         plans = [plans[at] for at in np.sort(random.choice(len(plans), MAX_ROWS, replace=False))]
-    together = [change for change in _shared_changes()]
+    together = _shared_changes()
     columns = samples.draw(len(plans) + len(together), random)
     for row, (path, change) in enumerate(plans):
         columns[path][row] = change(columns[path][row], random)
@@ -108,7 +108,7 @@ def _negated(row: NDArray[Any], random: Generator) -> NDArray[Any]:
 
 
 def _faint(row: NDArray[Any], random: Generator) -> NDArray[Any]:
-    return row * row.dtype.type(2.0**-12)
+    return np.asarray(row * row.dtype.type(2.0**-12))
 
 
 def _alternating(row: NDArray[Any], random: Generator) -> NDArray[Any]:

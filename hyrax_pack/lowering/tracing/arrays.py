@@ -24,39 +24,15 @@ if TYPE_CHECKING:
     from hyrax_pack.lowering.tracing.trace import Trace
 
 # ndarray's methods that are numpy's functions of another (or the same) name.
-_METHODS: dict[str, Any] = {
-    name: getattr(np, name)
-    for name in [
-        "all",
-        "any",
-        "argmax",
-        "argmin",
-        "argsort",
-        "clip",
-        "compress",
-        "copy",
-        "cumprod",
-        "cumsum",
-        "diagonal",
-        "dot",
-        "max",
-        "mean",
-        "min",
-        "nonzero",
-        "prod",
-        "ravel",
-        "repeat",
-        "round",
-        "searchsorted",
-        "squeeze",
-        "std",
-        "sum",
-        "swapaxes",
-        "take",
-        "trace",
-        "var",
-    ]
-} | {"conj": np.conjugate, "conjugate": np.conjugate}
+_SAME_NAME = (
+    np.all, np.any, np.argmax, np.argmin, np.argsort, np.clip, np.compress, np.copy, np.cumprod, np.cumsum, np.diagonal,
+    np.dot, np.max, np.mean, np.min, np.nonzero, np.prod, np.ravel, np.repeat, np.round, np.searchsorted, np.squeeze,
+    np.std, np.sum, np.swapaxes, np.take, np.trace, np.var,
+)  # fmt: skip
+_METHODS: dict[str, Any] = {function.__name__: function for function in _SAME_NAME} | {
+    "conj": np.conjugate,
+    "conjugate": np.conjugate,
+}
 
 
 class Traced(NDArrayOperatorsMixin, Shadowed):
@@ -83,7 +59,8 @@ class Traced(NDArrayOperatorsMixin, Shadowed):
     @property
     def dtype(self) -> DType:
         """As numpy has it."""
-        return np.dtype(self.shadows[0].dtype)
+        dtype: DType = self.shadows[0].dtype
+        return dtype
 
     @property
     def ndim(self) -> int:
@@ -110,9 +87,9 @@ class Traced(NDArrayOperatorsMixin, Shadowed):
         return total
 
     @property
-    def T(self) -> Any:
+    def T(self) -> Any:  # noqa: N802  numpy's name
         """The transpose."""
-        return np.transpose(self)  # type: ignore[call-overload]
+        return np.transpose(self)
 
     @property
     def real(self) -> Any:
@@ -134,12 +111,12 @@ class Traced(NDArrayOperatorsMixin, Shadowed):
         return self.trace.call_numpy(function, args, kwargs)
 
     def __array__(self, *args: Any, **kwargs: Any) -> np.ndarray[Any, Any]:
-        if self.is_known:
-            return np.array(self.shadows[0])
-        self.trace.refuse(
-            "an array from the data goes where only a real array can",
-            hint="use numpy functions that are listed in docs/lowering.md",
-        )
+        if not self.is_known:
+            self.trace.refuse(
+                "an array from the data goes where only a real array can",
+                hint="use numpy functions that are listed in docs/lowering.md",
+            )
+        return np.array(self.shadows[0])
 
     def __bool__(self) -> bool:
         if self.is_known:
@@ -150,27 +127,27 @@ class Traced(NDArrayOperatorsMixin, Shadowed):
         return self.trace.decide(condition, (bool(self.shadows[0]), bool(self.shadows[1])))
 
     def __float__(self) -> float:
-        if self.is_known:
-            return float(self.shadows[0])
-        self.trace.refuse("a value from the data is turned into a plain number", construct="float()")
+        if not self.is_known:
+            self.trace.refuse("a value from the data is turned into a plain number", construct="float()")
+        return float(self.shadows[0])
 
     def __int__(self) -> int:
-        if self.is_known:
-            return int(self.shadows[0])
-        self.trace.refuse("a value from the data is turned into a plain number", construct="int()")
+        if not self.is_known:
+            self.trace.refuse("a value from the data is turned into a plain number", construct="int()")
+        return int(self.shadows[0])
 
     def __index__(self) -> int:
-        if self.is_known:
-            return int(self.shadows[0].__index__())
-        self.trace.refuse(
-            "a value from the data is used as an index, a count or a size",
-            hint="make the table an array and pick with an array: np.array(table)[indices]",
-        )
+        if not self.is_known:
+            self.trace.refuse(
+                "a value from the data is used as an index, a count or a size",
+                hint="make the table an array and pick with an array: np.array(table)[indices]",
+            )
+        return int(self.shadows[0].__index__())
 
     def __repr__(self) -> str:
-        if self.is_known:
-            return repr(self.shadows[0])
-        self.trace.refuse("a value from the data is turned into text", hint="leave out messages that show data")
+        if not self.is_known:
+            self.trace.refuse("a value from the data is turned into text", hint="leave out messages that show data")
+        return repr(self.shadows[0])
 
     def __str__(self) -> str:
         return str(self.shadows[0]) if self.is_known else repr(self)
@@ -179,15 +156,15 @@ class Traced(NDArrayOperatorsMixin, Shadowed):
         return format(self.shadows[0], how) if self.is_known else repr(self)
 
     def __copy__(self) -> Any:
-        return np.copy(self)  # type: ignore[call-overload]
+        return np.copy(self)
 
     def __deepcopy__(self, memo: Any) -> Any:
-        return np.copy(self)  # type: ignore[call-overload]
+        return np.copy(self)
 
     def __round__(self, places: int | None = None) -> Any:
         if places is None:
             self.__int__()
-        return np.round(self, places or 0)  # type: ignore[call-overload]
+        return np.round(self, places or 0)
 
     def __pow__(self, exponent: Any) -> Any:
         return self.trace.power(self, exponent)
@@ -218,11 +195,11 @@ class Traced(NDArrayOperatorsMixin, Shadowed):
 
     def tolist(self) -> Any:
         """Refuse, unless the values are known: lists of numbers leave the trace."""
-        if self.is_known:
-            return self.shadows[0].tolist()
-        self.trace.refuse(
-            "values from the data are turned into a list", construct=".tolist()", hint="keep them in an array"
-        )
+        if not self.is_known:
+            self.trace.refuse(
+                "values from the data are turned into a list", construct=".tolist()", hint="keep them in an array"
+            )
+        return self.shadows[0].tolist()
 
     def __getattr__(self, name: str) -> Any:
         if name in _METHODS:
@@ -230,11 +207,11 @@ class Traced(NDArrayOperatorsMixin, Shadowed):
             return lambda *args, **kwargs: self.trace.call_numpy(function, (self, *args), kwargs)
         if name.startswith("__") or not hasattr(self.shadows[0], name):
             raise AttributeError(name)
-        if self.is_known:
-            return self.trace.known_attribute(self, name)
-        self.trace.refuse(
-            f"ndarray.{name} does not lower", construct=f".{name}", hint="see docs/lowering.md for what does"
-        )
+        if not self.is_known:
+            self.trace.refuse(
+                f"ndarray.{name} does not lower", construct=f".{name}", hint="see docs/lowering.md for what does"
+            )
+        return self.trace.known_attribute(self, name)
 
     def __getitem__(self, key: Any) -> Any:
         return self.trace.read_item(self, key)
@@ -256,8 +233,8 @@ class TracedScalar(Traced):
     def _not_in_place(self, other: Any) -> Any:
         return NotImplemented
 
-    __iadd__ = __isub__ = __imul__ = __itruediv__ = __ifloordiv__ = __imod__ = __ipow__ = _not_in_place  # type: ignore[assignment]
-    __iand__ = __ior__ = __ixor__ = __ilshift__ = __irshift__ = __imatmul__ = _not_in_place  # type: ignore[assignment]
+    __iadd__ = __isub__ = __imul__ = __itruediv__ = __ifloordiv__ = __imod__ = __ipow__ = _not_in_place
+    __iand__ = __ior__ = __ixor__ = __ilshift__ = __irshift__ = __imatmul__ = _not_in_place
 
 
 class TracedArray(Traced):
@@ -338,9 +315,11 @@ class TracedArray(Traced):
 
     def __len__(self) -> int:
         length = self.shape[0]
-        if isinstance(length, int) or self.trace.mode == "row":  # asked by list() and its like, as a hint
-            return len(self.shadows[0])
-        self.trace.refuse("the length of an array is asked for where only a plain number can stand", construct="len()")
+        if not isinstance(length, int) and self.trace.mode == "batch":
+            self.trace.refuse(
+                "the length of an array is asked for where only a plain number can stand", construct="len()"
+            )
+        return len(self.shadows[0])  # asked by list() and its like, as a hint
 
     def __contains__(self, item: Any) -> bool:
         return bool(np.any(self == item))
@@ -351,7 +330,7 @@ class TracedArray(Traced):
 
     def sort(self, axis: int = -1, kind: str | None = None, order: Any = None) -> None:
         """Sort in place."""
-        self[...] = np.sort(self, axis=axis, kind=kind)  # type: ignore[call-overload]
+        self[...] = self.trace.call_numpy(np.sort, (self,), {"axis": axis, "kind": kind})
 
     def view(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refuse: the same bits under another dtype."""

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from hyrax_pack.lowering.tracing.trace import Trace
 
 # What moves values and computes none, by the name of the method.
-_MOVING = frozenset("copy diagonal flatten ravel repeat reshape squeeze swapaxes take transpose".split())
+_MOVING = frozenset(
+    {
+        "copy", "diagonal", "flatten", "ravel", "repeat", "reshape", "squeeze", "swapaxes", "take", "transpose",
+    }
+)  # fmt: skip
 
 
 class TracedComplex(NDArrayOperatorsMixin, Shadowed):
@@ -73,7 +77,9 @@ class TracedComplex(NDArrayOperatorsMixin, Shadowed):
                 for part in ("real", "imag")
             ]
             return TracedComplex(self.trace, *parts)
-        self.trace.refuse("this on complex numbers", construct=f"np.{function.__name__}", hint="use np.abs of them")
+        return self.trace.refuse(
+            "this on complex numbers", construct=f"np.{function.__name__}", hint="use np.abs of them"
+        )
 
     def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
         self.trace.refuse("complex numbers from the data go where only a real array can", hint="use np.abs of them")
@@ -92,7 +98,7 @@ class TracedComplex(NDArrayOperatorsMixin, Shadowed):
             )
         if name.startswith("__"):
             raise AttributeError(name)
-        self.trace.refuse("this on complex numbers", construct=f".{name}", hint="use np.abs of them")
+        return self.trace.refuse("this on complex numbers", construct=f".{name}", hint="use np.abs of them")
 
     def _complex(self, value: Any) -> TracedComplex:
         if isinstance(value, TracedComplex):

@@ -62,7 +62,7 @@ def read(trace: Trace, array: Traced, key: Any) -> Any:
         return known_pair(trace, real, [array])
     if not any(is_traced):
         return wrap(trace, real, _read_fixed(trace, array.value, items, real))
-    if items[0] is not None and is_traced[0] and items[0].dtype == np.bool_ and not any(is_traced[1:]):
+    if _is_condition(items) and not any(is_traced[1:]):
         return _read_selected(trace, array, items, real)
     if any(traced and item.dtype.kind not in "iu" for traced, item in zip(is_traced, items, strict=True)):
         trace.refuse("a condition from the data picks along an inner axis", hint="use np.where(condition, x, fill)")
@@ -72,10 +72,9 @@ def read(trace: Trace, array: Traced, key: Any) -> Any:
 def write(trace: Trace, array: TracedArray, key: Any, new: Any) -> None:
     """Carry out `array[key] = new`, here and in everything that shares the memory."""
     items = parse_key(trace, key, array.ndim)
-    if items and isinstance(items[0], Traced) and len(items) > 1 and not all(map(is_full, items[1:])):
-        if items[0].dtype == np.bool_ and is_basic(items[1:]):  # x[condition, 0] = new, by way of the view x[:, 0]
-            rest = read(trace, array, (*[FULL] * items[0].ndim, *items[1:]))
-            return write(trace, rest, items[0], new)
+    if _is_condition(items) and is_basic(items[1:]) and not all(map(is_full, items[1:])):
+        rest = read(trace, array, (*[FULL] * items[0].ndim, *items[1:]))  # x[condition, 0] = new: by way of x[:, 0]
+        return write(trace, rest, items[0], new)
     if len(items) > 1 and isinstance(items[0], int) and any(isinstance(item, Traced) for item in items[1:]):
         return write(trace, read(trace, array, items[0]), tuple(items[1:]), new)
     if array.root.is_locked:
@@ -102,9 +101,8 @@ def _written(trace: Trace, array: TracedArray, items: Items, new: Any) -> Value:
         return write_basic(trace, base, items, value)
     if not any(isinstance(item, Traced) for item in items):
         return _write_fixed(trace, base, items, value)
-    first = items[0]
-    if isinstance(first, Traced) and first.dtype == np.bool_ and all(map(is_full, items[1:])):
-        return _write_selected(trace, base, first.value, value)
+    if _is_condition(items) and all(map(is_full, items[1:])):
+        return _write_selected(trace, base, items[0].value, value)
     return _write_traced(trace, base, items, value, array)
 
 
@@ -228,6 +226,11 @@ def _write_traced(trace: Trace, base: Value, items: Items, new: Value, array: Tr
     if new.rank >= base.rank - axis and new.rank:
         new = expand_dims(graph, new, [new.rank - (base.rank - axis - 1)])
     return choose(graph, cast(graph, wide, BOOL), new, base)
+
+
+def _is_condition(items: Items) -> bool:
+    """Whether the key begins with truth values from the data."""
+    return bool(items) and isinstance(items[0], Traced) and items[0].dtype == np.bool_
 
 
 def _others(items: Items, at: Sequence[int]) -> list[Any]:

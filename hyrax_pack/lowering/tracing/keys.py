@@ -161,8 +161,8 @@ def _take_slice(trace: Trace, value: Value, axis: int, item: slice) -> Value:
         return reversed_axis(trace.graph, value, axis)
     if not isinstance(step, int) or step < 1:
         trace.refuse("a slice backwards over an axis of unknown size", hint="turn the whole axis around with [::-1]")
-    start, stop = (bound.value if isinstance(bound, Size) else bound for bound in (item.start, item.stop))
-    return take_between(trace.graph, value, axis, 0 if start is None else start, stop, step)
+    first, last = (bound.value if isinstance(bound, Size) else bound for bound in (item.start, item.stop))
+    return take_between(trace.graph, value, axis, 0 if first is None else first, last, step)
 
 
 def _restrictions(trace: Trace, base: Value, axes: Sequence[Any]) -> list[tuple[int, range]]:

@@ -198,7 +198,7 @@ class Size(TracedNumber):
                 return answers.pop()
         if not isinstance(other, TracedNumber | int | float):
             return function is operator.ne
-        self.trace.refuse(
+        return self.trace.refuse(
             "a branch or a comparison on the size of the batch",
             hint="let the function do the same for every batch",
         )
@@ -226,7 +226,7 @@ class Position(Shadowed):
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _refuse
     __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = __neg__ = __abs__ = _refuse
     __lt__ = __le__ = __gt__ = __ge__ = __bool__ = __int__ = __float__ = __index__ = _refuse
-    __eq__ = __ne__ = __repr__ = __str__ = __format__ = _refuse  # type: ignore[assignment]
+    __eq__ = __ne__ = __repr__ = __str__ = __format__ = _refuse
     __array__ = __array_ufunc__ = __array_function__ = _refuse
 
     def __copy__(self) -> Any:

@@ -53,14 +53,14 @@ class Rows(Shadowed):
             return self
         if isinstance(key, int):
             return self._entry(key)
-        self.trace.refuse(
+        return self.trace.refuse(
             "part of the list of rows is taken", hint="turn the list into an array first: np.asarray(rows)"
         )
 
     def __len__(self) -> int:
-        if not self.is_batch or self.trace.mode == "row":  # asked by list() and its like, as a hint
-            return len(self.stack.shadows[0])
-        self.trace.refuse("the number of rows is asked for where only a plain number can stand", construct="len()")
+        if self.is_batch and self.trace.mode == "batch":
+            self.trace.refuse("the number of rows is asked for where only a plain number can stand", construct="len()")
+        return len(self.stack.shadows[0])  # asked by list() and its like, as a hint
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         return self.trace.call_ufunc(ufunc, method, inputs, kwargs)
@@ -92,7 +92,7 @@ class Rows(Shadowed):
     __add__ = __radd__ = _with_array
     __mul__ = __rmul__ = __iadd__ = __imul__ = __setitem__ = __delitem__ = _as_a_list
     __lt__ = __le__ = __gt__ = __ge__ = __contains__ = __reversed__ = __repr__ = __str__ = __format__ = _as_a_list
-    __eq__ = __ne__ = _as_a_list  # type: ignore[assignment]
+    __eq__ = __ne__ = _as_a_list
 
     def __bool__(self) -> bool:
         return True  # a batch is never empty here
@@ -102,7 +102,7 @@ class Rows(Shadowed):
             return lambda: self
         if name.startswith("__") or not hasattr(list, name):
             raise AttributeError(f"'list' object has no attribute {name!r}")
-        self.trace.refuse(f"list.{name} of the rows", construct=f".{name}()", hint="np.asarray(rows) first")
+        return self.trace.refuse(f"list.{name} of the rows", construct=f".{name}()", hint="np.asarray(rows) first")
 
     def _entry(self, at: int) -> Any:
         entry = self.stack[at]
@@ -118,10 +118,15 @@ class Unreadable(Shadowed):
 
     __hash__ = None  # type: ignore[assignment]
 
+    trace: Trace
+    path: str
+    why: str
+    is_row: bool
+
     def __init__(self, trace: Trace, path: str, why: str, *, is_row: bool = False) -> None:
         self.__dict__.update(trace=trace, path=path, why=why, is_row=is_row)
 
-    def shadow(self, which: int) -> NoReturn:
+    def shadow(self, which: int) -> Any:
         """Refuse."""
         self._refuse()
 
@@ -139,7 +144,7 @@ class Unreadable(Shadowed):
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, Position):
             return Unreadable(self.trace, self.path, self.why, is_row=True)
-        self._refuse()
+        return self._refuse()
 
     def __copy__(self) -> Unreadable:
         return self
@@ -155,7 +160,7 @@ class Unreadable(Shadowed):
     __array__ = __array_ufunc__ = __array_function__ = __len__ = __bool__ = _refuse
     __add__ = __radd__ = __mul__ = __rmul__ = __mod__ = __contains__ = __setitem__ = _refuse
     __lt__ = __le__ = __gt__ = __ge__ = __repr__ = __str__ = __format__ = __int__ = __float__ = __index__ = _refuse
-    __eq__ = __ne__ = _refuse  # type: ignore[assignment]
+    __eq__ = __ne__ = _refuse
 
 
 class FieldDict(dict[str, Any]):

@@ -1,4 +1,4 @@
-"""Python's own functions, as far as they meet what is traced: len, range, enumerate, zip, isinstance, float, map, ..."""
+"""Python's own functions, as far as they meet what is traced: len, range, enumerate, zip, isinstance, float, map."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ def lower_range(trace: Trace, *bounds: Any) -> Any:
     """Lower range(): over the rows it is one position, in a trace of one row."""
     if not any(isinstance(bound, Size) for bound in bounds):
         return range(*bounds)
-    if len(bounds) == 1 and bounds[0].is_batch:
-        if trace.mode == "batch":
-            trace.need_rows()
-        return [Position(trace)]
-    trace.refuse("a loop over part of the batch, or over a selection", construct="range()")
+    if len(bounds) != 1 or not bounds[0].is_batch:
+        trace.refuse("a loop over part of the batch, or over a selection", construct="range()")
+    if trace.mode == "batch":
+        trace.need_rows()
+    return [Position(trace)]
 
 
 def lower_enumerate(trace: Trace, values: Any, start: int = 0) -> Any:
@@ -194,6 +194,12 @@ def _always(lower: Callable[..., Any]) -> Rule:
     return Rule(lower, is_special=True, is_always=True)
 
 
+# What asks for the world, or for Python itself.
+_BEYOND: tuple[Any, ...] = (
+    breakpoint, compile, delattr, dir, eval, exec, globals, hash, id, input, locals, memoryview, open, setattr, vars,
+    builtins.__import__,
+)  # fmt: skip
+
 RULES: dict[Any, Rule] = {
     len: _always(lower_len),
     range: _always(lower_range),
@@ -212,24 +218,4 @@ RULES: dict[Any, Rule] = {
     sum: _always(lower_sum),
     reversed: _always(lower_reversed),
     print: _always(_nothing),
-} | {
-    getattr(builtins, name): _always(_refusing(name))
-    for name in [
-        "breakpoint",
-        "compile",
-        "delattr",
-        "dir",
-        "eval",
-        "exec",
-        "globals",
-        "hash",
-        "id",
-        "input",
-        "locals",
-        "memoryview",
-        "open",
-        "setattr",
-        "vars",
-        "__import__",
-    ]
-}
+} | {function: _always(_refusing(function.__name__)) for function in _BEYOND}

@@ -59,7 +59,8 @@ def lower_asarray(trace: Trace, a: Any, dtype: Any = None, **options: Any) -> An
 
 def lower_copy(trace: Trace, a: Any, *args: Any, **kwargs: Any) -> Value:
     """Lower np.copy."""
-    return trace.array_of(a).value
+    value: Value = trace.array_of(a).value
+    return value
 
 
 def _filled(function: Callable[..., Any], number: Any) -> Callable[..., Any]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy._core import umath as np_umath
 
 from hyrax_pack.lowering.graph.building import DType, Graph, NoCounterpart, Value
 from hyrax_pack.lowering.operations.arithmetic import (
@@ -140,7 +141,9 @@ def _into(
 def _loop_operands(trace: Trace, ufunc: np.ufunc, operands: Sequence[Any], dtype: Any) -> list[Value]:
     """Return the operands in the dtypes of the loop that numpy takes."""
     kinds = tuple(_loop_kind(one) for one in operands)
-    extra = {"signature": (None,) * ufunc.nin + (np.dtype(dtype),) * ufunc.nout} if dtype is not None else {}
+    extra: dict[str, Any] = (
+        {"signature": (None,) * ufunc.nin + (np.dtype(dtype),) * ufunc.nout} if dtype is not None else {}
+    )
     resolved = ufunc.resolve_dtypes(kinds + (None,) * ufunc.nout, **extra)
     dtypes = list(resolved[: ufunc.nin])
     if ufunc in _COMPARISONS:
@@ -382,7 +385,7 @@ _LOOPS: dict[np.ufunc, Loop] = {
     np.minimum: _by_dtype("And", "Min"),
     np.fmax: _skipping_nan("Max"),
     np.fmin: _skipping_nan("Min"),
-    np._core.umath.clip: _clip,
+    getattr(np_umath, "clip"): _clip,  # noqa: B009  the stubs do not know it
     np.negative: _negative,
     np.positive: lambda graph, x: x,
     np.conjugate: lambda graph, x: x,

@@ -43,9 +43,7 @@ def _several_axes(*, inverse: bool, onesided: bool, default: tuple[int, ...] | N
     return rule
 
 
-def _transformed(
-    trace: Trace, a: Any, n: Any, axis: int, norm: Any, *, inverse: bool, onesided: bool
-) -> TracedComplex:
+def _transformed(trace: Trace, a: Any, n: Any, axis: int, norm: Any, *, inverse: bool, onesided: bool) -> TracedComplex:
     parts = [a.real, a.imag] if isinstance(a, TracedComplex) else [trace.array_of(a)]
     axis = normalize_axis_index(axis, parts[0].ndim)
     if isinstance(parts[0].shape[axis], Size) or trace.holds_traced(n):

@@ -92,8 +92,11 @@ def lower_norm(trace: Trace, x: Any, ord: Any = None, axis: Any = None, keepdims
         return np.sqrt(np.sum(array * array, axis=axes, keepdims=keepdims))
     if len(axes) == 1 and ord in (1, np.inf, -np.inf):
         size = np.abs(array)
-        return {1: np.sum, np.inf: np.max, -np.inf: np.min}[ord](size, axis=axes, keepdims=keepdims)
-    trace.refuse("this norm", construct=f"np.linalg.norm(ord={ord!r})", hint="use 1, 2 or infinity along one axis")
+        reduce: Any = {1: np.sum, np.inf: np.max, -np.inf: np.min}[ord]
+        return reduce(size, axis=axes, keepdims=keepdims)
+    return trace.refuse(
+        "this norm", construct=f"np.linalg.norm(ord={ord!r})", hint="use 1, 2 or infinity along one axis"
+    )
 
 
 def lower_trace(trace: Trace, a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:

@@ -1,8 +1,8 @@
-"""Choosing and picking: where, select, take, sorting positions, places in known tables, interpolation on a known grid."""
+"""Choosing and picking: where, select, take, sorting positions, places in known tables, interpolation."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
@@ -50,7 +50,7 @@ def lower_nonzero(trace: Trace, a: Any) -> tuple[Value, ...]:
             construct="np.nonzero",
             hint="keep the shape: np.where(condition, x, fill)",
         )
-    trace.note_selection(tuple(one[0] for one in on_shadows(np.nonzero, [array])))  # type: ignore[arg-type]
+    trace.note_selection(tuple(one[0] for one in on_shadows(np.nonzero, [array])))
     positions = trace.graph.constant(np.arange(size, dtype=np.int64))
     return (select(trace.graph, positions, as_truth(trace.graph, array.value)),)
 
@@ -173,7 +173,7 @@ def lower_digitize(trace: Trace, x: Any, bins: Any, right: bool = False) -> Any:
     if not edges.is_known:
         trace.refuse("edges that come from the data", construct="np.digitize", hint="use fixed edges")
     known = np.asarray(edges.shadows[0])
-    side = "left" if right else "right"
+    side: Literal["left", "right"] = "left" if right else "right"
     if known.size > 1 and known[0] > known[-1]:
         return known.size - np.searchsorted(known[::-1], x, side=side)
     return np.searchsorted(known, x, side=side)

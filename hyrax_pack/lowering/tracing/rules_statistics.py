@@ -78,8 +78,12 @@ def _median_of_counted(trace: Trace, ordered: Any, size: Size) -> Any:
     edge = (*ordered.shape[:-1], 1)
     padded = np.concatenate([ordered, np.broadcast_to(trace.array_of(nan), edge)], -1)
     last = np.maximum(size - 1, 0)
-    middle = (np.take(padded, np.maximum(size - 1, 0) // 2, -1) + np.take(padded, size // 2, -1)) / ordered.dtype.type(2)
-    middle = np.where(trace.array_of(trace.calculate(operator.eq, (size % 2, 1))), np.take(padded, last // 2, -1), middle)
+    middle = (np.take(padded, np.maximum(size - 1, 0) // 2, -1) + np.take(padded, size // 2, -1)) / ordered.dtype.type(
+        2
+    )
+    middle = np.where(
+        trace.array_of(trace.calculate(operator.eq, (size % 2, 1))), np.take(padded, last // 2, -1), middle
+    )
     return np.where(np.isnan(np.take(padded, last, -1)), nan, middle)
 
 

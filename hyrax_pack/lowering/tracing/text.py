@@ -23,26 +23,11 @@ CALL = "__hyrax_call__"
 SUBJECT = "__hyrax_subject__"
 
 _CALCULATING = frozenset(
-    [
-        "__future__",
-        "abc",
-        "cmath",
-        "collections",
-        "copy",
-        "dataclasses",
-        "enum",
-        "functools",
-        "itertools",
-        "math",
-        "numbers",
-        "numpy",
-        "operator",
-        "re",
-        "string",
-        "typing",
-        "warnings",
-    ]
-)
+    {
+        "__future__", "abc", "cmath", "collections", "copy", "dataclasses", "enum", "functools", "itertools", "math",
+        "numbers", "numpy", "operator", "re", "string", "typing", "warnings",
+    }
+)  # fmt: skip
 
 
 def load_function(

@@ -1,8 +1,8 @@
 """One run of the function: where its calls arrive, and what has to be remembered.
 
 Numpy's own dispatch (`__array_ufunc__`, `__array_function__`) and the rewritten text (see text.py) bring every call
-here. A function with a rule is lowered by it; what knows nothing of traced values is called as it is, and whatever in it
-needs a real value refuses.
+here. A function with a rule is lowered by it; what knows nothing of traced values is called as it is, and whatever in
+it needs a real value refuses.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ class Trace:
         """Lower one of numpy's functions by its rule."""
         rule = self._rule(function)
         spectra = [one for one in traced_in([list(args)]) if isinstance(one, TracedComplex)]
-        if spectra and str(getattr(function, "__module__", "")) != "numpy.fft" or function in _SHIFTS and spectra:
+        if (spectra and str(getattr(function, "__module__", "")) != "numpy.fft") or (function in _SHIFTS and spectra):
             return spectra[0].apply(function, args, kwargs)
         if rule is not None and rule.is_special:
             return rule.lower(self, *args, **kwargs)

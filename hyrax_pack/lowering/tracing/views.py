@@ -1,8 +1,8 @@
 """Writing through views.
 
 A slice, a transpose or a reshape of an array shares its memory: writing into one shows in the other. Values of a graph
-cannot be written, so a view knows how to read itself from its base and how to put itself back, and what was read is read
-again when the root was written since. numpy's own shadows say whether memory is shared at all.
+cannot be written, so a view knows how to read itself from its base and how to put itself back, and what was read is
+read again when the root was written since. numpy's own shadows say whether memory is shared at all.
 """
 
 from __future__ import annotations

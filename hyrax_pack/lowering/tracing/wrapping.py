@@ -1,4 +1,4 @@
-"""From a rule's result to something traced: numpy's own results decide the dtype and shape, the rule gives the value."""
+"""From a rule's result to something traced: numpy's own results decide dtype and shape, the rule gives the value."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def adopt(trace: Trace, real: tuple[Any, Any], made: Any, operands: Sequence[Sha
     """
     first, second = real
     if isinstance(first, tuple | list):
-        parts = [adopt(trace, pair, part, operands) for *pair, part in zip(first, second, made, strict=True)]  # type: ignore[misc]
+        parts = [adopt(trace, (a, b), part, operands) for a, b, part in zip(first, second, made, strict=True)]
         return parts if isinstance(first, list) else tuple(parts)
     for operand in operands:
         if isinstance(operand, TracedArray) and operand.shadows[0] is first:

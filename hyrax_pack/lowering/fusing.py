@@ -1,0 +1,167 @@
+"""Preprocessing and network as one graph: what the lowered function gives is what the network takes, by name.
+
+The network's tensors stay where they are, outside in weights.bin; both graphs are of one opset and of the standard
+domain, so that nothing is converted on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from hyrax_runtime.contract import InputContract
+from hyrax_runtime.difference import greatest_difference
+from hyrax_runtime.session import open_session
+from onnx import helper
+
+from hyrax_pack.errors import LoweringError
+from hyrax_pack.lowering.graph.building import IR_VERSION, OPSET
+from hyrax_pack.lowering.graph.model import PRODUCER
+from hyrax_pack.lowering.lowered import Lowered
+from hyrax_pack.lowering.proving.samples import gather_samples
+
+_BATCH_SIZES = (1, 3, 64)
+
+
+def fuse(lowered: Lowered, network: bytes) -> bytes:
+    """Return one graph that takes the fields and gives the network's outputs.
+
+    Parameters
+    ----------
+    lowered : Lowered
+    network : bytes
+        The network's graph, opset 21; its tensors may be outside, in weights.bin, and stay there.
+
+    Raises
+    ------
+    LoweringError
+        The two do not fit: another opset, an input that nothing gives, another dtype.
+    """
+    first = onnx.load_model_from_string(lowered.model)
+    second = onnx.load_model_from_string(network)
+    _check_opset(second)
+    _check_fit(first, second)
+    _keep_names_apart(first, second)
+    body = helper.make_graph(
+        [*first.graph.node, *second.graph.node],
+        "fused",
+        list(first.graph.input),
+        list(second.graph.output),
+        [*first.graph.initializer, *second.graph.initializer],
+        value_info=list(second.graph.value_info),
+    )
+    fused = helper.make_model(
+        body,
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+        producer_name=PRODUCER,
+    )
+    data: bytes = fused.SerializeToString()
+    return data
+
+
+def check_fused(
+    fused: bytes,
+    lowered: Lowered,
+    network: bytes,
+    weights: memoryview | None,
+    *,
+    contract: InputContract,
+    examples: Iterable[Mapping[str, Any]],
+    tolerance: Mapping[str, float],
+) -> float:
+    """Run the fused graph against the two it was made of, on batches of 1, 3 and 64; return the greatest difference.
+
+    Parameters
+    ----------
+    tolerance : mapping from output name to float
+        The greatest absolute difference that counts as equal: the outputs' own.
+
+    Raises
+    ------
+    LoweringError
+        An output differs by more.
+    """
+    samples = gather_samples(contract, list(examples))
+    random = np.random.default_rng(0)
+    whole, before = open_session(fused, weights), open_session(lowered.model, None)
+    after = open_session(network, weights)
+    worst = 0.0
+    for size in _BATCH_SIZES:
+        columns = samples.draw(size, random)
+        feeds = {one.name: columns[one.name] for one in lowered.inputs}
+        wanted, got = after.run(before.run(feeds)), whole.run(feeds)
+        for name, array in wanted.items():
+            apart = greatest_difference(array, got[name])
+            if apart > tolerance[name]:
+                raise LoweringError(
+                    f"fused graph: output {name!r} differs by {apart:.3g} from the two graphs it was made of, more "
+                    f"than its tolerance of {tolerance[name]:.3g}, for {size} rows; export with --lower off"
+                )
+            worst = max(worst, apart)
+    return worst
+
+
+def _check_opset(network: onnx.ModelProto) -> None:
+    found = {one.domain or "ai.onnx": one.version for one in network.opset_import}
+    if found != {"ai.onnx": OPSET} or network.functions:
+        listed = ", ".join(f"{domain} {version}" for domain, version in found.items()) or "no opset"
+        functions = " with functions of its own" if network.functions else ""
+        raise LoweringError(
+            f"the network's graph is of {listed}{functions}; only ai.onnx {OPSET} without functions fuses with the "
+            "lowered to_tensor"
+        )
+
+
+def _check_fit(first: onnx.ModelProto, second: onnx.ModelProto) -> None:
+    given = {one.name: one.type.tensor_type.elem_type for one in first.graph.output}
+    held = {one.name for one in second.graph.initializer}
+    taken = {one.name: one.type.tensor_type.elem_type for one in second.graph.input if one.name not in held}
+    if set(given) != set(taken):
+        raise LoweringError(
+            f"the network takes {_listed(taken)}; the lowered to_tensor gives {_listed(given)}: they must be the same"
+        )
+    for name, dtype in given.items():
+        if dtype != taken[name]:
+            kinds = [onnx.TensorProto.DataType.Name(one).lower() for one in (taken[name], dtype)]
+            raise LoweringError(f"the network takes {name!r} as {kinds[0]}; the lowered to_tensor gives {kinds[1]}")
+
+
+def _keep_names_apart(first: onnx.ModelProto, second: onnx.ModelProto) -> None:
+    """Rename what the network calls by a name of the first graph; its inputs are where the two meet."""
+    meeting = {one.name for one in first.graph.output}
+    mine = {one.name for one in (*first.graph.input, *first.graph.initializer)}
+    mine |= {name for node in first.graph.node for name in node.output}
+    outputs = {one.name for one in second.graph.output}
+    if outputs & (mine - meeting):
+        raise LoweringError(f"the network's output {_listed(outputs & mine)} bears the name of a field")
+    renamed = {name: f"network/{name}" for name in _names_made(second.graph) & mine - meeting}
+    if renamed:
+        _rename(second.graph, renamed)
+
+
+def _names_made(graph: onnx.GraphProto) -> set[str]:
+    names = {one.name for one in graph.initializer} | {name for node in graph.node for name in node.output}
+    return names | {name for inner in _subgraphs(graph) for name in _names_made(inner)}
+
+
+def _rename(graph: onnx.GraphProto, renamed: Mapping[str, str]) -> None:
+    for one in (*graph.initializer, *graph.value_info, *graph.input, *graph.output):
+        one.name = renamed.get(one.name, one.name)
+    for node in graph.node:
+        for names in (node.input, node.output):
+            for at, name in enumerate(names):
+                names[at] = renamed.get(name, name)
+    for inner in _subgraphs(graph):
+        _rename(inner, renamed)
+
+
+def _subgraphs(graph: onnx.GraphProto) -> list[onnx.GraphProto]:
+    return [one.g for node in graph.node for one in node.attribute if one.type == onnx.AttributeProto.GRAPH]
+
+
+def _listed(names: Iterable[str]) -> str:
+    listed: Sequence[str] = sorted(names)
+    return ", ".join(map(repr, listed)) or "nothing"
