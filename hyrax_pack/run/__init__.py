@@ -12,7 +12,7 @@
 """
 
 from hyrax_pack.run.folder import Run, create_run, open_run
-from hyrax_pack.run.listing import RunSummary, list_runs, newest_run
+from hyrax_pack.run.listing import RunSummary, list_runs, newest_run, summarise
 from hyrax_pack.run.locking import is_locked, lock_folder
 from hyrax_pack.run.records import Journal, Record, read_records
 from hyrax_pack.run.weights import load_into, load_weights
@@ -33,5 +33,6 @@ __all__ = [
     "open_run",
     "read_records",
     "replace_file",
+    "summarise",
     "write_file",
 ]

@@ -72,15 +72,14 @@ class Bar:
     It is drawn by the training thread at most twice a second: a thread of its own would hold up every operation.
     """
 
-    def __init__(self) -> None:
-        console = Console(stderr=True)
+    def __init__(self, console: Console | None = None) -> None:
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[note]}"),
             TimeRemainingColumn(),
-            console=console,
+            console=console or Console(stderr=True),
             auto_refresh=False,
             transient=True,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import subprocess
 import sys
 import time
 from collections import defaultdict
@@ -18,7 +19,7 @@ from hyrax_pack.errors import Interrupted, ResolveError
 from hyrax_pack.run import Run, newest_run
 from hyrax_pack.training import train_run
 from hyrax_pack.training.tracking.following import FeedError, Follower, Point
-from hyrax_pack.training.tracking.plan import axis_of, collect_params
+from hyrax_pack.training.tracking.plan import axis_of, collect_params, find_commit
 from tests.pack.training.conftest import MakeConfig, Train, in_child
 
 SETTINGS: dict[str, Any] = {"split__validate": 0.3, "train__epochs": 5}
@@ -258,3 +259,14 @@ def test_a_run_that_cannot_begin_leaves_no_tracking_behind(train: Train, tmp_pat
 def test_arguments_of_the_same_name_are_kept_apart(config: MakeConfig) -> None:
     params = collect_params(config(optimizer={"name": "torch.optim.SGD", "lr": 0.1, "epochs": 3}), "Plain")
     assert (params["epochs"], params["optimizer.epochs"]) == (2, 3)
+
+
+def test_the_commit_of_the_folder_with_the_class_is_found(tmp_path: Path) -> None:
+    assert find_commit(tmp_path) is None
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b.c"]
+    subprocess.run([*git, "init", "-q"], check=True)
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "Begin"], check=True)
+    commit = find_commit(tmp_path)
+    assert commit is not None
+    assert len(commit) == 40
+    assert find_commit(tmp_path / "gone") is None
