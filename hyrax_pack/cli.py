@@ -34,6 +34,10 @@ Overrides = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="One setting, such as train.epochs=3. Repeatable."),
 ]
 
+LowerOption = Annotated[
+    Literal["auto", "require", "off"], typer.Option(help="to_tensor as a graph: where it can, or no file, or never.")
+]
+
 
 @app.command()
 def demo(
@@ -85,6 +89,7 @@ def export(
     to_tensor: Annotated[
         Literal["class", "run"], typer.Option(help="run: use the run's own text although the class has changed.")
     ] = "class",
+    lower: LowerOption = "auto",
     golden: Annotated[
         Path | None,
         typer.Option(metavar="ROWS", help="For a run of Hyrax: raw rows, in place of its data set."),
@@ -103,6 +108,7 @@ def export(
         out,
         weights="last" if last else "best",
         to_tensor=to_tensor,
+        lower=lower,
         golden=golden,
         model=model,
         say=_talk,
@@ -118,13 +124,21 @@ def wrap(
     sample: Annotated[Path, typer.Option(metavar="ROWS.npz", help="Raw rows to prove it with.")],
     joint: Annotated[bool, typer.Option("--joint", help="Rows of a batch belong together.")] = False,
     requires: Annotated[list[str] | None, typer.Option(metavar="MODULE", help="A module it may import.")] = None,
+    lower: LowerOption = "auto",
 ) -> None:
     """Put an ONNX file and its preprocessing into one proven file."""
     from hyrax_pack.workflow import wrap as wrap_graph
 
     batch: Literal["independent", "joint"] = "joint" if joint else "independent"
     bundle = wrap_graph(
-        graph, out, to_tensor=to_tensor, sample=sample, batch=batch, requires=tuple(requires or ()), say=_talk
+        graph,
+        out,
+        to_tensor=to_tensor,
+        sample=sample,
+        batch=batch,
+        requires=tuple(requires or ()),
+        lower=lower,
+        say=_talk,
     )
     print(bundle.path)
 

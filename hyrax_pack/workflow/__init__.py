@@ -5,6 +5,7 @@ evidence.py  the rows on which to_tensor and graph are held against the original
 shipping.py  export: capture -> prove -> graph -> one file
 wrapping.py  wrap: the same for a graph made elsewhere
 adopting.py  the same for a run folder that Hyrax wrote (upstream_run.py reads it, rows_file.py its rows)
+choosing_form.py  to_tensor as a graph, as text, or both
 checking.py  check: the same before there is anything to train
 showing.py   runs: what stands in a results folder
 """

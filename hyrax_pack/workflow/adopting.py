@@ -16,6 +16,7 @@ from hyrax_pack.errors import ModelError, UsageError
 from hyrax_pack.model import ModelSpec
 from hyrax_pack.resolving import user_code
 from hyrax_pack.run.folder import FACTS_FILE
+from hyrax_pack.workflow.choosing_form import Lower
 from hyrax_pack.workflow.evidence import Evidence, evidence_group
 from hyrax_pack.workflow.shipping import Batch, Say, Subject, check_target, export, ship, silent
 from hyrax_pack.workflow.trained import Which
@@ -47,6 +48,7 @@ def adopt(
     batch: Batch = "independent",
     classes: Sequence[str] | None = None,
     requires: Sequence[str] = (),
+    lower: Lower = "auto",
     say: Say = silent,
 ) -> Bundle:
     """Turn a run of Hyrax into one `.hyrax` file.
@@ -65,6 +67,8 @@ def adopt(
         Another weights file than the one that the settings name.
     batch, classes, requires
         What `[model]` says in settings of ours.
+    lower : str
+        Whether to_tensor becomes a graph: `auto` where it can, `require` or no file, `off`.
     say : callable
         Gets one line for each step.
 
@@ -116,7 +120,7 @@ def adopt(
             scratch=path.absolute().parent,
         )
 
-    return ship(subject, path, make_network, say)
+    return ship(subject, path, make_network, lower, say)
 
 
 def export_folder(
@@ -127,6 +131,7 @@ def export_folder(
     to_tensor: Literal["class", "run"] = "class",
     golden: str | Path | None = None,
     model: str | None = None,
+    lower: Lower = "auto",
     say: Say = silent,
 ) -> Bundle:
     """Export a run folder, our own or one that Hyrax wrote; `golden` and `model` are for the latter, see `adopt`.
@@ -142,8 +147,8 @@ def export_folder(
     if (folder / FACTS_FILE).is_file() or not (folder / SETTINGS).is_file():
         if golden is not None or model is not None:
             raise UsageError(f"{folder}: --golden and --model are for run folders of Hyrax; this is not one")
-        return export(folder, path, weights=weights, to_tensor=to_tensor, say=say)
-    return adopt(folder, path, golden=golden, model=model, say=say)
+        return export(folder, path, weights=weights, to_tensor=to_tensor, lower=lower, say=say)
+    return adopt(folder, path, golden=golden, model=model, lower=lower, say=say)
 
 
 def _captured(run: UpstreamRun, spec: ModelSpec, requires: Sequence[str]) -> tuple[Captured, Any]:

@@ -7,14 +7,16 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from hyrax_runtime.replay import as_slots, compile_function
 
-from hyrax_pack.config import load_config
+from hyrax_pack.capturing import Captured, Proof, prove
+from hyrax_pack.config import Config, load_config
 from hyrax_pack.data import DataProvider
 from hyrax_pack.errors import HyraxError
-from hyrax_pack.model import build_model, describe_model, model_class
+from hyrax_pack.model import ModelSpec, build_model, describe_model, model_class
+from hyrax_pack.workflow.evidence import Evidence, evidence_group, gather_evidence, record_contract
+from hyrax_pack.workflow.shipping import check_rows_alone
 from hyrax_pack.workflow.trained import capture_of
 
 
@@ -57,7 +59,7 @@ class CheckReport:
 def check(
     target: str, config: str | Path | None = None, overrides: Sequence[str] = (), *, graph: bool = False
 ) -> CheckReport:
-    """Capture and prove to_tensor; with `graph`, also export the untrained model through the gate.
+    """Capture and prove to_tensor, and say whether it lowers; with `graph`, also export the untrained model.
 
     Parameters
     ----------
@@ -78,14 +80,19 @@ def check(
     settings = load_config(config, overrides, tables={"model": {"name": _absolute(target)}})
     spec = describe_model(model_class(settings))
     findings: list[Finding] = []
+    step = "capture"
     try:
-        findings.append(_capture(spec, settings))
-        evidence, proven = _prove(spec, settings)
+        captured = capture_of(spec, settings)
+        findings.append(_captured(captured))
+        step = "proof"
+        evidence, proof, proven = _prove(captured, spec, settings)
         findings.append(proven)
+        step = "lowering"
+        findings.append(_lower(captured, evidence, proof))
         if graph:
+            step = "graph"
             findings.append(_export(spec, settings, evidence))
     except HyraxError as error:
-        step = ("capture", "proof", "graph")[len(findings)]
         findings.append(Finding(step, False, (str(error),)))
     return CheckReport(target, tuple(findings))
 
@@ -95,23 +102,19 @@ def _absolute(target: str) -> str:
     return f"{Path(file).absolute()}:{name}" if colon and file.endswith(".py") else target
 
 
-def _capture(spec: Any, settings: Any) -> Finding:
-    captured = capture_of(spec, settings)
+def _captured(captured: Captured) -> Finding:
     modules = ", ".join(requirement.module for requirement in captured.requirements)
     says = (f"{captured.origin}, sha256 {captured.sha256[:12]}, imports {modules or 'nothing'}", *captured.notes)
     return Finding("capture", True, says)
 
 
-def _prove(spec: Any, settings: Any) -> tuple[Any, Finding]:
-    from hyrax_pack.capturing import prove
-    from hyrax_pack.workflow.evidence import evidence_group, gather_evidence
-
+def _prove(captured: Captured, spec: ModelSpec, settings: Config) -> tuple[Evidence, Proof, Finding]:
     start = time.perf_counter()
-    captured = capture_of(spec, settings)
     provider = DataProvider(settings, form=spec.form)
     evidence = gather_evidence(evidence_group(provider), compile_function(captured.text, on_copy=True))
     returned = evidence.returned(evidence.sample)
     proof = prove(captured, spec.tensor_function, evidence.data_dict, evidence.held_out or evidence.sample)
+    check_rows_alone(proof, settings.get("model.batch"), captured.origin)
     tensors = ", ".join(
         "None" if slot is None else f"{slot.dtype}{['N', *slot.shape[1:]]}" if len(slot) else "no rows"
         for slot in returned.slots
@@ -122,10 +125,30 @@ def _prove(spec: Any, settings: Any) -> tuple[Any, Finding]:
         f"rows are {proof.batch}",
         *proof.notes,
     )
-    return evidence, Finding("proof", True, says)
+    return evidence, proof, Finding("proof", True, says)
 
 
-def _export(spec: Any, settings: Any, evidence: Any) -> Finding:
+def _lower(captured: Captured, evidence: Evidence, proof: Proof) -> Finding:
+    """Say whether to_tensor would lower; a bundle that replays it is as right, so a refusal does not fail the check."""
+    from hyrax_pack.exporting.slots import observe_layout
+    from hyrax_pack.lowering import Refusal, lower
+
+    returned = evidence.returned(evidence.sample)
+    alone = [evidence.slots([row]) for row in evidence.sample]
+    layout = observe_layout([returned.slots, *alone], returned.returns)
+    found = lower(
+        captured.text,
+        contract=record_contract(evidence.group, evidence, proof.fields_read, proof.batch),
+        slots=layout.slots,
+        function=evidence.function,
+        examples=[evidence.data_dict(evidence.held_out or evidence.sample)],
+    )
+    if isinstance(found, Refusal):
+        return Finding("lowering", True, (f"stays Python text in the bundle: {found}",))
+    return Finding("lowering", True, ("becomes one graph with the network: the bundle needs no Python",))
+
+
+def _export(spec: ModelSpec, settings: Config, evidence: Evidence) -> Finding:
     from hyrax_pack.data.tensors import to_torch
     from hyrax_pack.exporting import export_network
 

@@ -15,6 +15,7 @@ from hyrax_pack.data.group import Group
 from hyrax_pack.errors import CoupledRowsError, PackError
 from hyrax_pack.run import Run
 from hyrax_pack.run.listing import summarise
+from hyrax_pack.workflow.choosing_form import Lower, choose_form
 from hyrax_pack.workflow.evidence import Evidence, evidence_group, gather_evidence, record_contract
 from hyrax_pack.workflow.trained import Trained, Which, load_trained
 
@@ -78,6 +79,7 @@ def export(
     *,
     weights: Which = "best",
     to_tensor: Literal["class", "run"] = "class",
+    lower: Lower = "auto",
     say: Say = silent,
 ) -> Bundle:
     """Turn a run into one `.hyrax` file, or into no file at all.
@@ -92,6 +94,8 @@ def export(
         `best` or `last`.
     to_tensor : str
         `class` refuses a run whose class now captures to other code; `run` uses the run's own text all the same.
+    lower : str
+        Whether to_tensor becomes a graph: `auto` where it can, `require` or no file, `off`.
     say : callable
         Gets one line for each step.
 
@@ -143,15 +147,15 @@ def export(
             scratch=path.absolute().parent,
         )
 
-    return ship(subject, path, make_network, say)
+    return ship(subject, path, make_network, lower, say)
 
 
-def ship(subject: Subject, path: Path, make_network: MakeNetwork, say: Say = silent) -> Bundle:
+def ship(subject: Subject, path: Path, make_network: MakeNetwork, lower: Lower = "auto", say: Say = silent) -> Bundle:
     """Prove to_tensor, prove the graph, write the file; any failure leaves what was there.
 
     Raises
     ------
-    CaptureError, ExportError, ParityError, PackError
+    CaptureError, ExportError, ParityError, LoweringError, PackError
     """
     from hyrax_pack.capturing import prove
     from hyrax_pack.exporting import parity_table
@@ -169,11 +173,16 @@ def ship(subject: Subject, path: Path, make_network: MakeNetwork, say: Say = sil
     network = make_network(first.returns, evidence)
     for number, line in enumerate([*parity_table(network.parity).splitlines(), *network.notes]):
         say(f"{'graph' if number == 0 else '':10} {line}")
+    contract = record_contract(subject.seen, evidence, proof.fields_read, network.batch)
+    examples = [evidence.data_dict(evidence.held_out or evidence.sample)]
+    form = choose_form(lower, captured, contract, network, examples, evidence.function)
+    for number, line in enumerate(form.says):
+        say(f"{'lowering' if number == 0 else '':10} {line}")
     golden, golden_rows = evidence.golden()
     contents = Contents(
         name=subject.name,
         captured=captured,
-        contract=record_contract(subject.seen, evidence, proof.fields_read, network.batch),
+        contract=contract,
         golden_data=golden,
         golden_rows=golden_rows,
         mutates_input=proof.mutates_input,
@@ -184,6 +193,8 @@ def ship(subject: Subject, path: Path, make_network: MakeNetwork, say: Say = sil
             **subject.facts,
         ),
         metrics=subject.metrics,
+        lowered=form.lowered,
+        reason=form.reason,
         config_toml=subject.config_toml,
     )
     bundle = pack(path, network, contents)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from hyrax_runtime.replay import as_slots, compile_function
 
-from hyrax_pack.capturing import Captured, capture, same_code
+from hyrax_pack.capturing import Captured, capture, captured_before, same_code
 from hyrax_pack.config import Config, load_config
 from hyrax_pack.data import DataProvider
 from hyrax_pack.data.tensors import to_torch
@@ -17,6 +17,7 @@ from hyrax_pack.errors import ModelError, StaleTextError
 from hyrax_pack.model import ModelSpec, build_model, describe_model, model_class
 from hyrax_pack.resolving import user_code
 from hyrax_pack.run import Run, load_into, open_run
+from hyrax_pack.run.folder import TEXT_FILE
 
 if TYPE_CHECKING:
     from torch import nn
@@ -139,11 +140,13 @@ def capture_of(spec: ModelSpec, config: Config) -> Captured:
 
 def _captured_then(run: Run, spec: ModelSpec, text: str, *, accept_other: bool) -> Captured:
     """The text that the run executed, as a capture; refused where the class now says something else."""
+    if accept_other:
+        return captured_before(text, f"{run.path.name}/{TEXT_FILE}")
     now = capture_of(spec, run.config)
-    if not same_code(now.text, text) and not accept_other:
+    if not same_code(now.text, text):
         raise StaleTextError(
             f"{now.origin}: to_tensor has changed since {run.path.name} was trained with it "
-            f"(its own text: {run.path / 'to_tensor.py'}). Put it back or train again; "
+            f"(its own text: {run.path / TEXT_FILE}). Put it back or train again; "
             "or export the run's own text with --to-tensor run"
         )
     return replace(now, text=text, sha256=run.to_tensor_sha256)

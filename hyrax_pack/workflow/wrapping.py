@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from hyrax_pack.errors import ExportError
 from hyrax_pack.resolving import resolve_function
+from hyrax_pack.workflow.choosing_form import Lower
 from hyrax_pack.workflow.rows_file import open_rows
 from hyrax_pack.workflow.shipping import Batch, Say, Subject, check_target, ship, silent
 
@@ -31,6 +32,7 @@ def wrap(
     classes: Sequence[str] | None = None,
     requires: Sequence[str] = (),
     name: str | None = None,
+    lower: Lower = "auto",
     say: Say = silent,
 ) -> Bundle:
     """Turn an ONNX file and a numpy function into one `.hyrax` file.
@@ -58,6 +60,8 @@ def wrap(
         Modules beyond numpy and the standard library that the function may import.
     name : str, optional
         The model's name; the graph's file name by default.
+    lower : str
+        Whether the function becomes a graph: `auto` where it can, `require` or no file, `off`.
     say : callable
         Gets one line for each step.
 
@@ -104,7 +108,7 @@ def wrap(
             scratch=path.absolute().parent,
         )
 
-    return ship(subject, path, make_network, say)
+    return ship(subject, path, make_network, lower, say)
 
 
 def _digest(graph: Path) -> str:

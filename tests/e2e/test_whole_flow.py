@@ -101,6 +101,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, sources: dict[str, NDArray[
     trained = command("hyrax-pack train -c settings.toml", folder)
     assert Path(trained.stdout.splitlines()[-1]).is_absolute()
     command("hyrax-pack export classifier.hyrax", folder)
+    command("hyrax-pack export text.hyrax --lower off", folder)
     return folder
 
 
@@ -130,13 +131,14 @@ def test_the_bundle_proves_itself_without_a_flag_to_the_user_who_exported_it(fol
         assert stage in report
 
 
-def test_another_user_is_asked_to_trust_the_code_first(
+def test_another_user_is_asked_to_trust_python_and_never_a_graph(
     folder: Path, home: dict[str, str], command: Command, tmp_path: Path
 ) -> None:
     before = home["XDG_DATA_HOME"]
     home["XDG_DATA_HOME"] = str(tmp_path)
     try:
-        refused = command("hyrax-run verify classifier.hyrax", folder, expect=1)
+        refused = command("hyrax-run verify text.hyrax", folder, expect=1)
+        command("hyrax-run verify classifier.hyrax", folder)  # as a graph it needs no trust in code
     finally:
         home["XDG_DATA_HOME"] = before
     assert "hyrax-run trust" in refused.stderr
