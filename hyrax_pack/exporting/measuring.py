@@ -9,7 +9,7 @@ from typing import Any, Generic, Literal, TypeVar
 import numpy as np
 from torch import nn
 
-from hyrax_pack.errors import CoupledRowsError, ExportError
+from hyrax_pack.errors import CoupledRowsError, ExportError, NoiseError
 from hyrax_pack.exporting.answering import Answering
 from hyrax_pack.exporting.independence import Batch, prove_independence
 from hyrax_pack.exporting.noise import Answer, NoiseReport, answer_trials, answer_wide, measure_noise
@@ -157,12 +157,26 @@ def _measure(
     swollen by the very coupling that is looked for, since one float64 answer then stands for a row in every batch.
     """
     answered, reason = answer_wide(reference, answers, joint=batch == "joint")
-    whole = [each for each in answered if each.trial.rows is not None and each.trial.size == answered[0].trial.size]
     try:
-        prove_independence(reference, answered, measure_noise(reference, whole, reason), batch)
+        noise = measure_noise(reference, _of_the_pool(answered), reason)
+    except NoiseError as error:
+        # (x + 1e7) - 1e7, or x.view(torch.int32): in float64 that is another function
+        words = str(error).partition(";")[0]
+        answered, reason = list(answers), f"in float64 the model is another function: {words}"
+        noise = measure_noise(reference, _of_the_pool(answered), reason)
+    try:
+        prove_independence(reference, answered, noise, batch)
     except CoupledRowsError:
         if reason is not None:
             raise
         answered, reason = answer_wide(reference, answers, joint=True)
-    noise = measure_noise(reference, answered, reason)
+    # rows that depend on their company spread by that, too: then only the same company counts
+    spreads_by_company = reason is not None and batch == "joint"
+    noise = measure_noise(reference, _of_the_pool(answered) if spreads_by_company else answered, reason)
     return answered, noise, prove_independence(reference, answered, noise, batch)
+
+
+def _of_the_pool(answers: Sequence[Answer]) -> list[Answer]:
+    """The answers to the whole pool, in whatever order."""
+    size = answers[0].trial.size
+    return [each for each in answers if each.trial.rows is not None and each.trial.size == size]

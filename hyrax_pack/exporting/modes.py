@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from typing import Any
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
+
+_NARROWING = frozenset({torch.Tensor.float, torch.Tensor.half, torch.Tensor.bfloat16})
 
 # Models whose parameters take more than this are cast one module at a time, so that they are never held twice.
 CAST_AT_ONCE_BYTES = 256 << 20
@@ -112,7 +115,7 @@ def widened(tensor: Any) -> Any:
 
 @contextmanager
 def in_float64(model: nn.Module, *, at_once_bytes: int = CAST_AT_ONCE_BYTES) -> Iterator[None]:
-    """Let the model compute in float64: parameters, buffers, plain tensor attributes, and new tensors' dtype.
+    """Let the model compute in float64: parameters, buffers, plain tensor attributes, new tensors, and its own casts.
 
     The tensors' identity is kept (only their data is exchanged), so that tied weights stay tied and the lists of
     weights that an LSTM keeps stay right. A model over `at_once_bytes` is cast one module at a time, around each
@@ -122,14 +125,26 @@ def in_float64(model: nn.Module, *, at_once_bytes: int = CAST_AT_ONCE_BYTES) -> 
     torch.set_default_dtype(torch.float64)
     size = sum(tensor.nbytes for tensor in _tensors(list(model.modules())))
     try:
-        if size <= at_once_bytes:
-            with _cast(list(model.modules())):
-                yield
-        else:
-            with _cast_around_forward(model):
-                yield
+        with _WideCasts(), _cast(list(model.modules())) if size <= at_once_bytes else _cast_around_forward(model):
+            yield
     finally:
         torch.set_default_dtype(default)
+
+
+class _WideCasts(TorchFunctionMode):
+    """Turns what the model itself casts to float32 or less, `x.float()` or `dtype=torch.float32`, into float64."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        if func in _NARROWING:
+            return torch.Tensor.double(args[0])
+        wide = [_WIDE.get(each, each) if isinstance(each, torch.dtype) else each for each in args]
+        named = {
+            key: _WIDE.get(value, value) if isinstance(value, torch.dtype) else value
+            for key, value in (kwargs or {}).items()
+        }
+        return func(*wide, **named)
 
 
 def _tensors(modules: list[nn.Module]) -> list[torch.Tensor]:

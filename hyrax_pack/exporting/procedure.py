@@ -134,5 +134,6 @@ def hold_against(measured: Measured[Any], drawn: Drawn) -> dict[str, Record]:
     try:
         session = open_session(drawn.graph, drawn.weights.data if drawn.weights.size else None)
     except SessionError as error:
-        raise ParityError(f"the finished graph does not run: {error}") from error
+        cure = ". Cast the model to float32 first: model.float()" if "NOT_IMPLEMENTED" in str(error) else ""
+        raise ParityError(f"the finished graph does not run: {error}{cure}") from error
     return Gate(measured.layout, measured.noise, drawn.lines, guards).check(session, measured.answers)

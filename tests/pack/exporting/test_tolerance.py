@@ -12,11 +12,15 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from hyrax_pack.errors import ParityError
+from hyrax_pack.errors import NoiseError
 from hyrax_pack.exporting import Network, parity_table
+from hyrax_pack.exporting.answering import Answering, Outputs
 from hyrax_pack.exporting.measuring import measure_model
 from hyrax_pack.exporting.modes import in_float64
-from hyrax_pack.exporting.noise import tolerance_of, ulp_at
+from hyrax_pack.exporting.noise import Answer, measure_noise, tolerance_of, ulp_at
+from hyrax_pack.exporting.slots import Slots
+from hyrax_pack.exporting.trials import Trial
+from tests.pack.exporting.conftest import Wrapped
 
 Export = Callable[..., Network]
 
@@ -68,22 +72,65 @@ def test_the_noise_floor_is_the_greatest_error_of_float32_against_float64_over_a
 
 
 def test_where_float64_cannot_run_the_spread_of_float32_stands_in_and_the_report_says_so(export: Export) -> None:
-    network = export(lambda self, x: self.linear(x.float()))
+    constants = torch.eye(8)
+    network = export(lambda self, x: self.linear(x @ constants))
     assert network.parity["reference"] == "float32 spread"
     assert "cannot run in float64" in network.parity["reason"]
     assert any("spread of float32" in note for note in network.notes)
     assert network.outputs[0].tolerance < 1e-4
 
 
+def test_where_float64_is_another_function_the_spread_stands_in_too(export: Export) -> None:
+    network = export(lambda self, x: (self.linear(x) + 1e7) - 1e7)
+    assert "in float64 the model is another function" in network.parity["reason"]
+    assert network.outputs[0].tolerance < 1e-4
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(lambda self, x: self.linear(x.float()), id="float()"),
+        pytest.param(lambda self, x: self.linear(x.to(torch.float32)), id="to(float32)"),
+        pytest.param(lambda self, x: self.linear(x) + torch.ones(8, dtype=torch.float32), id="dtype=float32"),
+        pytest.param(lambda self, x: self.linear(x.half().float()), id="half()"),
+    ],
+)
+def test_casts_that_the_model_makes_itself_are_widened_too(export: Export, answer: Callable[..., Any]) -> None:
+    assert export(answer).parity["reference"] == "float64"
+
+
+def test_a_model_in_half_precision_is_held_to_its_own_noise(export: Export) -> None:
+    model = Wrapped(lambda self, x: self.linear(x.half()).float())
+    model.linear.half()
+    network = export(model)
+    assert 1e-4 < network.outputs[0].tolerance < 5e-2
+
+
 def test_an_operator_that_stays_in_float32_is_found_and_the_spread_counts_too(export: Export) -> None:
-    network = export(lambda self, x: self.linear(x) + x.float().sin())
+    def narrow(self: Any, x: torch.Tensor) -> torch.Tensor:
+        return self.linear(x) + torch.from_numpy(np.ones(8, np.float32)).sin()
+
+    network = export(narrow)
     assert network.parity["reference"] == "float32 spread"
     assert "stays below float64 (test_tolerance.py" in network.parity["reason"]
 
 
-def test_a_model_whose_rounding_swallows_its_answer_is_refused(export: Export) -> None:
-    with pytest.raises(ParityError, match="could not tell a right graph from a wrong one"):
-        export(lambda self, x: (self.linear(x) + 1e7) - 1e7)
+def test_a_model_whose_rounding_swallows_its_answer_is_refused() -> None:
+    class Drifting(Answering):
+        """Moves every row by a tenth, now in one direction and now in the other, as no sound model does."""
+
+        def run(self, slots: Slots, *, wide: bool = False) -> Outputs:
+            raise NotImplementedError
+
+        def run_other_kernels(self, slots: Slots) -> Outputs:
+            return {"y": np.full((4, 2), 1.1, np.float32)}
+
+        def check_repeatable(self, slots: Slots, rows: int) -> tuple[str, ...]:
+            return ()
+
+    answer = Answer(Trial("4 rows", (np.zeros((4, 1)),), (0, 1, 2, 3)), {"y": np.ones((4, 2), np.float32)}, None)
+    with pytest.raises(NoiseError, match="could not tell a right graph from a wrong one"):
+        measure_noise(Drifting(), [answer], "it has no float64")
 
 
 def test_rows_on_which_precision_decides_are_left_out_of_the_floor(export: Export, table: NDArray[np.float32]) -> None:
