@@ -105,6 +105,14 @@ def test_a_device_of_lower_precision_is_the_device(sound: Bundle) -> None:
         proof = Proof(sound.manifest, sound.read)
         session = open_session(sound.graph, sound.weights())
         stages = proof.compare_graph(session.run) + proof.compare_device(in_tf32)
-    report = Report(sound.id, "CUDAExecutionProvider", proof.rows, tuple(stages), {}, {})
+    report = Report(
+        bundle=sound.id,
+        provider="CUDAExecutionProvider",
+        rows=proof.rows,
+        stages=tuple(stages),
+        placement={},
+        here={},
+        packed={},
+    )
     assert report.drift is not None
     assert report.drift.name == "device"
