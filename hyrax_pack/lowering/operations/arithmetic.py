@@ -80,6 +80,11 @@ def choose(graph: Graph, condition: Value, chosen: Value, otherwise: Value) -> V
     return plain_cast(graph, made, dtype)
 
 
+def always(graph: Graph, value: Value) -> Value:
+    """Return true in the shape of a value that is no float."""
+    return compare(graph, "Equal", value, value)
+
+
 def scalar(graph: Graph, number: float | int | bool, like: Value) -> Value:
     """Return a number as a constant of the dtype of another value."""
     return graph.constant(np.asarray(number, dtype=like.dtype))

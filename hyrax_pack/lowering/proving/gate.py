@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from hyrax_pack.lowering.proving.calling import Function, FunctionRaised, call_original, raising_rows
 from hyrax_pack.lowering.proving.comparing import find_difference
 from hyrax_pack.lowering.proving.noise import ShakenFunction, measure_noise
+from hyrax_pack.lowering.proving.quiet import quiet_stderr
 from hyrax_pack.lowering.proving.reference import ReferenceRuntime
 from hyrax_pack.lowering.proving.samples import Columns, Samples, take_rows
 from hyrax_pack.lowering.proving.stress import stress_columns
@@ -177,7 +178,8 @@ class _Gate:
             one = take_rows(self._raising, slice(row, row + 1))
             for runtime in runtimes:
                 try:
-                    runtime.run({path: one[path] for path in self._inputs})
+                    with quiet_stderr():
+                        runtime.run({path: one[path] for path in self._inputs})
                 except _FAILURES:
                     continue
                 raise _Failed("it raises for some values, and the graph does not")

@@ -1,4 +1,4 @@
-"""Order statistics and what skips NaN: median, percentiles, nanmean and their kin, averages, histograms."""
+"""Order statistics, averages and histograms."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MISSING = np._NoValue
 _METHODS = ("linear", "lower", "higher")
 
 
-def _lines(trace: Trace, a: Any, axis: Any) -> tuple[Any, Any, tuple[int, ...]]:
+def lines_along(trace: Trace, a: Any, axis: Any) -> tuple[Any, Any, tuple[int, ...]]:
     """Return the array, it with the reduced axes merged into the last, and those axes."""
     array = trace.array_of(a)
     axes = tuple(range(array.ndim)) if axis is None else tuple(sorted(normalize_axis_tuple(axis, array.ndim)))
@@ -39,17 +39,14 @@ def _lines(trace: Trace, a: Any, axis: Any) -> tuple[Any, Any, tuple[int, ...]]:
     return array, np.reshape(moved, (*kept, merged)), axes
 
 
-def _kept(result: Any, array: Any, axes: tuple[int, ...], keepdims: Any) -> Any:
+def kept_axes(result: Any, array: Any, axes: tuple[int, ...], keepdims: Any) -> Any:
     """Put the reduced axes back as ones where they are to be kept."""
     keep = bool(keepdims) if keepdims is not _MISSING else False
     return np.expand_dims(result, axes) if keep else result
 
 
-def _sorted_lines(trace: Trace, lines: Any) -> Any:
-    return np.sort(lines, axis=-1)
-
-
-def _plain_options(trace: Trace, construct: str, options: dict[str, Any]) -> None:
+def refuse_options(trace: Trace, construct: str, options: dict[str, Any]) -> None:
+    """Refuse options that say something."""
     unknown = {name for name, value in options.items() if value not in (None, False, _MISSING)}
     if unknown:
         trace.refuse("this option", construct=f"{construct}({min(unknown)}=)")
@@ -59,17 +56,17 @@ def lower_median(
     trace: Trace, a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: Any = False
 ) -> Any:
     """Lower np.median: the mean of the middle two, or the middle one; NaN where there is a NaN."""
-    array, lines, axes = _lines(trace, a, axis)
+    array, lines, axes = lines_along(trace, a, axis)
     size = lines.shape[-1]
     if lines.dtype == BOOL or lines.dtype.kind in "iu":
         lines = lines.astype(FLOAT64)
-    ordered = _sorted_lines(trace, lines)
+    ordered = np.sort(lines, axis=-1)
     if isinstance(size, Size):
-        return _kept(_median_of_counted(trace, ordered, size), array, axes, keepdims)
+        return kept_axes(_median_of_counted(trace, ordered, size), array, axes, keepdims)
     low, high = (size - 1) // 2, size // 2
     middle = ordered[..., low] if low == high else (ordered[..., low] + ordered[..., high]) / ordered.dtype.type(2)
     # the last is NaN where any is
-    return _kept(np.where(np.isnan(ordered[..., -1]), ordered[..., -1], middle), array, axes, keepdims)
+    return kept_axes(np.where(np.isnan(ordered[..., -1]), ordered[..., -1], middle), array, axes, keepdims)
 
 
 def _median_of_counted(trace: Trace, ordered: Any, size: Size) -> Any:
@@ -101,18 +98,18 @@ def lower_quantile(scale: float) -> Callable[..., Any]:
         keepdims: Any = False,
         **options: Any,
     ) -> Any:
-        _plain_options(trace, "np.quantile", options)
-        wanted = _known_quantiles(trace, q, scale, method)
-        array, lines, axes = _lines(trace, a, axis)
+        refuse_options(trace, "np.quantile", options)
+        wanted = known_quantiles(trace, q, scale, method)
+        array, lines, axes = lines_along(trace, a, axis)
         size = lines.shape[-1]
         if isinstance(size, Size):
             trace.refuse("quantiles over the rows, or of a selection", construct="np.quantile", hint="use np.median")
-        ordered = _sorted_lines(trace, lines)
-        results = [_interpolated(ordered, float(one) * (size - 1), method, _is_weak(q)) for one in wanted.ravel()]
+        ordered = np.sort(lines, axis=-1)
+        results = [_interpolated(ordered, float(one) * (size - 1), method, is_weak(q)) for one in wanted.ravel()]
         if lines.dtype.kind == "f":
             bad = np.isnan(ordered[..., -1])
             results = [np.where(bad, ordered[..., -1], one) for one in results]
-        results = [_kept(one, array, axes, keepdims) for one in results]
+        results = [kept_axes(one, array, axes, keepdims) for one in results]
         if wanted.ndim == 0:
             return results[0]
         stacked = np.stack(results, 0)
@@ -121,7 +118,8 @@ def lower_quantile(scale: float) -> Callable[..., Any]:
     return rule
 
 
-def _known_quantiles(trace: Trace, q: Any, scale: float, method: str) -> Any:
+def known_quantiles(trace: Trace, q: Any, scale: float, method: str) -> Any:
+    """Return the quantiles as shares of one, if they are known and interpolated in a way that lowers."""
     if trace.holds_traced(q):
         trace.refuse("quantiles asked for by the data", construct="np.quantile")
     if method not in _METHODS:
@@ -129,7 +127,8 @@ def _known_quantiles(trace: Trace, q: Any, scale: float, method: str) -> Any:
     return np.true_divide(shadow_of(q, 0), scale)
 
 
-def _is_weak(q: Any) -> bool:
+def is_weak(q: Any) -> bool:
+    """Whether a quantile is a Python number, which does not widen the result."""
     return type(q) in (int, float)
 
 
@@ -145,139 +144,6 @@ def _interpolated(ordered: Any, place: float, method: str, is_weak: bool) -> Any
     if place - low >= 0.5:
         return above - apart * (1 - share)
     return below + apart * share
-
-
-def lower_nanquantile(scale: float) -> Callable[..., Any]:
-    """Return the rule of np.nanquantile or np.nanpercentile."""
-
-    def rule(
-        trace: Trace,
-        a: Any,
-        q: Any,
-        axis: Any = None,
-        out: Any = None,
-        overwrite_input: bool = False,
-        method: str = "linear",
-        keepdims: Any = _MISSING,
-        **options: Any,
-    ) -> Any:
-        _plain_options(trace, "np.nanquantile", options)
-        wanted = _known_quantiles(trace, q, scale, method)
-        if method != "linear" or wanted.ndim > 1:
-            trace.refuse("this way of interpolating", construct="np.nanquantile", hint="use linear")
-        array, lines, axes = _lines(trace, a, axis)
-        if lines.dtype.kind != "f":
-            return lower_quantile(scale)(trace, a, q, axis, keepdims=keepdims)
-        count = np.sum(~np.isnan(lines), axis=-1)
-        ordered = _sorted_lines(trace, lines)
-        results = [
-            _kept(_interpolated_of_counted(ordered, count, float(one), _is_weak(q)), array, axes, keepdims)
-            for one in wanted.ravel()
-        ]
-        return results[0] if wanted.ndim == 0 else np.stack(results, 0)
-
-    return rule
-
-
-def _interpolated_of_counted(ordered: Any, count: Any, share: float, is_weak: bool) -> Any:
-    """Return a quantile of the first `count` of sorted lines; NaN where there are none."""
-    place = np.maximum(count - 1, 0) * share
-    low = np.floor(place).astype(np.int64)
-    high = np.minimum(low + 1, np.maximum(count - 1, 0))
-    part: Any = place - low
-    if is_weak:
-        part = part.astype(ordered.dtype)
-    below, above = _entry(ordered, low), _entry(ordered, high)
-    apart = above - below
-    return np.where(part >= 0.5, above - apart * (1 - part), below + apart * part)
-
-
-def _entry(lines: Any, index: Any) -> Any:
-    return np.take_along_axis(lines, np.expand_dims(index, -1), axis=-1)[..., 0]
-
-
-def lower_nanmedian(
-    trace: Trace, a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: Any = _MISSING
-) -> Any:
-    """Lower np.nanmedian: the middle of the sorted numbers, which NaN follows."""
-    array, lines, axes = _lines(trace, a, axis)
-    if lines.dtype.kind != "f":
-        return lower_median(trace, a, axis, keepdims=False if keepdims is _MISSING else keepdims)
-    ordered, count = _sorted_lines(trace, lines), np.sum(~np.isnan(lines), axis=-1)
-    low, high = np.maximum(count - 1, 0) // 2, np.maximum(np.minimum(count // 2, count - 1), 0)
-    below, above = _entry(ordered, low), _entry(ordered, high)
-    middle = np.where(low == high, below, (below + above) / ordered.dtype.type(2))
-    return _kept(middle, array, axes, keepdims)
-
-
-def _without_nan(array: Any, number: float) -> Any:
-    """Return an array with a number in place of NaN."""
-    return np.where(np.isnan(array), array.dtype.type(number), array) if array.dtype.kind == "f" else array
-
-
-def _skipping(function: Any, number: float) -> Callable[..., Any]:
-    """Return the rule of np.nansum, nanprod or nancumsum."""
-
-    def rule(trace: Trace, a: Any, axis: Any = None, dtype: Any = None, **options: Any) -> Any:
-        return function(_without_nan(trace.array_of(a), number), axis=axis, dtype=dtype, **options)
-
-    return rule
-
-
-def _skipping_extreme(function: Any, number: float) -> Callable[..., Any]:
-    """Return the rule of np.nanmax or np.nanmin: NaN only where there is nothing else."""
-
-    def rule(trace: Trace, a: Any, axis: Any = None, *, keepdims: Any = _MISSING, **options: Any) -> Any:
-        _plain_options(trace, function.__name__, options)
-        array = trace.array_of(a)
-        keep = bool(keepdims) if keepdims is not _MISSING else False
-        made = function(_without_nan(array, number), axis=axis, keepdims=keep)
-        if array.dtype.kind != "f":
-            return made
-        return np.where(np.all(np.isnan(array), axis=axis, keepdims=keep), array.dtype.type(np.nan), made)
-
-    return rule
-
-
-def lower_nanmean(
-    trace: Trace, a: Any, axis: Any = None, dtype: Any = None, *, keepdims: Any = _MISSING, where: Any = _MISSING
-) -> Any:
-    """Lower np.nanmean."""
-    array = trace.array_of(a)
-    _plain_options(trace, "np.nanmean", {"where": where})
-    keep = bool(keepdims) if keepdims is not _MISSING else False
-    if array.dtype.kind != "f":
-        return np.mean(array, axis=axis, dtype=dtype, keepdims=keep)
-    total = np.sum(_without_nan(array, 0), axis=axis, dtype=dtype, keepdims=keep)
-    return total / np.sum(~np.isnan(array), axis=axis, keepdims=keep).astype(total.dtype)
-
-
-def lower_nanvar(
-    trace: Trace,
-    a: Any,
-    axis: Any = None,
-    dtype: Any = None,
-    ddof: Any = 0,
-    *,
-    keepdims: Any = _MISSING,
-    **options: Any,
-) -> Any:
-    """Lower np.nanvar."""
-    _plain_options(trace, "np.nanvar", options)
-    array = trace.array_of(a)
-    keep = bool(keepdims) if keepdims is not _MISSING else False
-    if array.dtype.kind != "f":
-        return np.var(array, axis=axis, dtype=dtype, ddof=ddof, keepdims=keep)
-    bad = np.isnan(array)
-    apart = np.where(bad, array.dtype.type(0), array - lower_nanmean(trace, array, axis, keepdims=True))
-    freedom = np.sum(~bad, axis=axis, keepdims=keep) - ddof
-    spread = np.sum(apart * apart, axis=axis, dtype=dtype, keepdims=keep)
-    return np.where(freedom <= 0, spread.dtype.type(np.nan), spread / freedom.astype(spread.dtype))
-
-
-def lower_nanstd(trace: Trace, a: Any, *args: Any, **kwargs: Any) -> Any:
-    """Lower np.nanstd."""
-    return np.sqrt(lower_nanvar(trace, a, *args, **kwargs))
 
 
 def lower_average(
@@ -344,17 +210,6 @@ RULES: dict[Any, Rule] = {
     np.median: Rule(lower_median),
     np.quantile: Rule(lower_quantile(1)),
     np.percentile: Rule(lower_quantile(100)),
-    np.nanmedian: Rule(lower_nanmedian),
-    np.nanquantile: Rule(lower_nanquantile(1)),
-    np.nanpercentile: Rule(lower_nanquantile(100)),
-    np.nansum: Rule(_skipping(np.sum, 0)),
-    np.nanprod: Rule(_skipping(np.prod, 1)),
-    np.nancumsum: Rule(_skipping(np.cumsum, 0)),
-    np.nanmax: Rule(_skipping_extreme(np.max, -np.inf)),
-    np.nanmin: Rule(_skipping_extreme(np.min, np.inf)),
-    np.nanmean: Rule(lower_nanmean),
-    np.nanvar: Rule(lower_nanvar),
-    np.nanstd: Rule(lower_nanstd),
     np.average: Rule(lower_average),
     np.histogram: Rule(lower_histogram),
     np.sort: Rule(lower_sort),

@@ -30,13 +30,13 @@ from hyrax_pack.lowering.tracing.rows import Rows, Unreadable
 from hyrax_pack.lowering.tracing.shadows import (
     BATCH_SIZES,
     ROW_SIZES,
-    Shadowed,
     holds_traced,
     on_shadows,
     quietly,
     shadow_of,
     traced_in,
 )
+from hyrax_pack.lowering.tracing.subjects import watched_subject
 from hyrax_pack.lowering.tracing.text import line_in_text
 from hyrax_pack.lowering.tracing.wrapping import adopt, known, known_pair, wrap
 
@@ -278,8 +278,7 @@ class Trace:
 
     def subject(self, value: Any) -> Any:
         """Return what stands before `[...]` in the text, watched where a traced key could fix something."""
-        kind = type(value)
-        return _Watched(self, value) if kind in (list, tuple, dict) or _is_index_trick(value) else value
+        return watched_subject(self, value)
 
     def read_item(self, array: Traced, key: Any) -> Any:
         """Return `array[key]`."""
@@ -317,53 +316,6 @@ _OUTSIDE = (
     np.show_config, np.get_include,
 )  # fmt: skip
 _SHIFTS = (np.fft.fftshift, np.fft.ifftshift)
-
-
-class _Watched:
-    """A list, tuple, dict, `np.c_` or `np.r_` about to be subscripted."""
-
-    def __init__(self, trace: Trace, value: Any) -> None:
-        self._trace = trace
-        self._value = value
-
-    def __getitem__(self, key: Any) -> Any:
-        if _is_index_trick(self._value):
-            return self._joined(key)
-        if not isinstance(key, Shadowed):
-            return self._value[key]
-        if isinstance(key, Position) and isinstance(self._value, list) and len(self._value) == 1:
-            return self._value[0]  # what a loop over the rows has gathered
-        if isinstance(self._value, dict) or not isinstance(key, Traced | TracedNumber):
-            self._trace.refuse(
-                "a table is asked by a value from the data",
-                construct=f"{type(self._value).__name__}[...]",
-                hint="make the table an array and pick with an array: np.array(table)[indices]",
-            )
-        return self._picked(key)
-
-    def _picked(self, key: Any) -> Any:
-        """Return an entry of a list of plain numbers by an index from the data: a Python number again."""
-        kinds = {type(entry) for entry in self._value}
-        if len(kinds) != 1 or not kinds <= {int, float} or key.shadow(0) is None:
-            self._trace.refuse(
-                "a list is asked by a value from the data", hint="make it an array: np.array(table)[indices]"
-            )
-        return self._trace.python_number(self._trace.array_of(self._value)[self._trace.array_of(key)], "[...]")
-
-    def _joined(self, key: Any) -> Any:
-        if not holds_traced(key):
-            return known(self._trace, self._value[key])
-        parts = key if isinstance(key, tuple) else (key,)
-        if any(isinstance(part, slice | str) for part in parts):
-            self._trace.refuse("np.c_ and np.r_ with ranges", hint="use np.stack or np.concatenate")
-        function = np.column_stack if self._value is np.c_ else np.hstack
-        if self._value is np.c_ and any(np.ndim(shadow_of(part, 0)) > 2 for part in parts):
-            self._trace.refuse("np.c_ of more than two dimensions", hint="use np.concatenate")
-        return self._trace.call_numpy(function, (list(parts),), {})
-
-
-def _is_index_trick(value: Any) -> bool:
-    return value is np.c_ or value is np.r_
 
 
 def _as_type(value: Any, dtype: Any, casting: str, copy: bool) -> Any:
