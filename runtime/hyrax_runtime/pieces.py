@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from hyrax_runtime.contract_check import DataDict, Prepared, slice_rows
 from hyrax_runtime.errors import HyraxError, ReplayError, RequirementError, RunError
-from hyrax_runtime.feeding import Feed
+from hyrax_runtime.feeding import Feed, Feeds
 from hyrax_runtime.manifest import Output
 from hyrax_runtime.outputs import Arrays, Outputs, empty_outputs, put_rows
 
@@ -33,34 +34,27 @@ class Pieces:
         self._errors: dict[int, HyraxError] = dict(prepared.refused)
         self._done: list[tuple[Sequence[int], Arrays]] = []
 
-    def fed(self, start: int, stop: int) -> Callable[[], None]:
-        """Make the tensors of some rows now; return what is left to do: running the graph on them."""
-        if start == stop:
-            return lambda: self.run(start, stop)
-        try:
-            feeds = self._feed(self._rows(start, stop), stop - start)
-        except ReplayError as error:
-            failed = error
-            return lambda: self._fail(failed, start, stop)
-
-        def run() -> None:
-            try:
-                self._done.append((self._kept[start:stop], self._run(feeds, stop - start)))
-            except RunError as error:
-                self._fail(error, start, stop)
-
-        return run
-
     def run(self, start: int, stop: int) -> None:
         """Run some rows."""
+        self.fed(start, stop)()
+
+    def fed(self, start: int, stop: int, *, own: bool = False) -> Callable[[], None]:
+        """Make the tensors of some rows now; return what is left to do: running the graph on them.
+
+        With `own`, what is left to do does not touch the caller's memory any more.
+        """
         if start == stop:
             self._done.append((self._kept[start:stop], empty_outputs(self._declared)))
-            return
+            return _nothing
+        rows = self._rows(start, stop)
         try:
-            feeds = self._feed(self._rows(start, stop), stop - start)
-            self._done.append((self._kept[start:stop], self._run(feeds, stop - start)))
-        except (ReplayError, RunError) as error:
-            self._fail(error, start, stop)
+            feeds = self._feed(rows, stop - start)
+        except ReplayError as error:
+            self._halve(error, start, stop, self.run)
+            return _nothing
+        if own:
+            feeds = owned(feeds, rows)
+        return lambda: self._run_fed(feeds, start, start, stop)
 
     def outputs(self) -> Outputs:
         """Put the pieces together.
@@ -78,7 +72,15 @@ class Pieces:
         whole = put_rows(self._declared, self._prepared.rows, self._done)
         return Outputs(whole, self._prepared.object_id, dict(sorted(self._errors.items())))
 
-    def _fail(self, error: HyraxError, start: int, stop: int) -> None:
+    def _run_fed(self, feeds: Feeds, first: int, start: int, stop: int) -> None:
+        """Run the graph on some of the rows in `feeds`, of which the first is row `first`."""
+        some = {name: array[start - first : stop - first] for name, array in feeds.items()}
+        try:
+            self._done.append((self._kept[start:stop], self._run(some, stop - start)))
+        except RunError as error:
+            self._halve(error, start, stop, lambda begin, end: self._run_fed(feeds, first, begin, end))
+
+    def _halve(self, error: HyraxError, start: int, stop: int, again: Callable[[int, int], None]) -> None:
         """Find the rows at fault, or give up where none may be masked."""
         if not self._mask or isinstance(error, RequirementError):
             raise error
@@ -86,10 +88,35 @@ class Pieces:
             self._errors[self._kept[start]] = error
             return
         middle = (start + stop) // 2
-        self.run(start, middle)
-        self.run(middle, stop)
+        again(start, middle)
+        again(middle, stop)
 
     def _rows(self, start: int, stop: int) -> DataDict:
         if start == 0 and stop == len(self._kept):
             return self._prepared.data_dict
         return slice_rows(self._prepared.data_dict, start, stop)
+
+
+def owned(feeds: Feeds, data_dict: DataDict) -> Feeds:
+    """Return the feeds with copies of those that are the caller's own memory.
+
+    The graph runs while the caller goes on to the next batch, and a loop that fills one buffer again and again would
+    change what is being computed.
+    """
+    return {name: array.copy() if _is_shared(array, data_dict) else array for name, array in feeds.items()}
+
+
+def _is_shared(array: NDArray[Any], values: Any) -> bool:
+    if isinstance(values, np.ndarray):
+        return array is values or (array.base is not None and np.may_share_memory(array, values))
+    if isinstance(values, dict):
+        return any(_is_shared(array, each) for each in values.values())
+    if isinstance(values, list) and values and isinstance(values[0], np.ndarray):
+        return (
+            any(array is row for row in values) if array.base is None else any(_is_shared(array, row) for row in values)
+        )
+    return False
+
+
+def _nothing() -> None:
+    """Nothing is left to do."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterable, Iterator, Mapping
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -68,6 +70,7 @@ class Predictor:
         self.provider: str = route.session.provider
         self.lowered = route.lowered
         self._watches: tuple[Watch, ...] = ()
+        self._changing_watches = threading.Lock()
 
     def predict(
         self, data_dict: Mapping[str, Any], *, on_error: OnError = "raise", max_batch: int | None = None
@@ -170,7 +173,8 @@ class Predictor:
         from hyrax_runtime.watching import Watch
 
         watch = Watch(self._check.contract, self._unwatch)
-        self._watches = (*self._watches, watch)
+        with self._changing_watches:
+            self._watches = (*self._watches, watch)
         return watch
 
     def close(self) -> None:
@@ -211,10 +215,11 @@ class Predictor:
         prepared = self._check.prepare(batch, mask=on_error == "mask")
         if self._watches:
             self._observe(prepared)
+        prepared = prepared._replace(object_id=copy(prepared.object_id))  # the caller's list may serve again
         pieces = Pieces(prepared, self.manifest.outputs, self._feed, self._session_run, mask=on_error == "mask")
         cuts = self._cuts(prepared, max_batch)
         for start, stop in cuts:
-            yield Step(number, pieces.fed(start, stop), pieces.outputs if stop == cuts[-1][1] else None)
+            yield Step(number, pieces.fed(start, stop, own=True), pieces.outputs if stop == cuts[-1][1] else None)
 
     def _cuts(self, prepared: Prepared, max_batch: int | None) -> list[tuple[int, int]]:
         """Where to cut the rows that were kept: (start, stop) of each piece, at least one piece."""
@@ -240,7 +245,8 @@ class Predictor:
             watch.add(prepared.data_dict, prepared.rows - len(prepared.refused))
 
     def _unwatch(self, watch: Watch) -> None:
-        self._watches = tuple(other for other in self._watches if other is not watch)
+        with self._changing_watches:
+            self._watches = tuple(other for other in self._watches if other is not watch)
 
     def _tensors(self, data_dict: Mapping[str, Any]) -> Mapping[str, NDArray[Any]]:
         prepared = self._check.prepare(data_dict)

@@ -15,6 +15,7 @@ from typing import Any
 import hyrax_runtime as hr
 import numpy as np
 import pytest
+from hyrax_runtime.contract import InputContract
 from hyrax_runtime.errors import BatchError, FieldsError, OtherBundleError, ReplayError
 from hyrax_runtime.streaming import Step, run_overlapped
 
@@ -81,6 +82,48 @@ def test_an_error_of_the_source_comes_after_what_was_before_it(predictor: hr.Pre
     assert len(next(stream)["scores"]) == 2
     with pytest.raises(OSError, match="went away"):
         next(stream)
+
+
+@pytest.mark.parametrize("form", ["list", "stacked"])
+def test_a_source_that_fills_one_buffer_again_and_again_is_streamed_right(tmp_path: Path, pin: Pin, form: str) -> None:
+    """to_tensor hands the caller's memory on here, and the graph reads it while the next batch is made."""
+    contract = InputContract((forging.field("data/image", shape=(3, 63, 63), form=form),), "independent")
+    text = "def to_tensor(data_dict):\n    image = data_dict['data']['image']\n    return image[0][None]\n"
+    if form == "stacked":
+        text = text.replace("[0][None]", "[:]")
+    random = np.random.default_rng(0)
+    golden = {"data": {"image": random.random((1, 3, 63, 63), dtype="f4")}}
+    path = forging.forge(tmp_path / "passing.hyrax", contract, text, forging.convolutional(), golden)
+    predictor = hr.load(path, trust=pin(path), threads=1)
+    buffer, ids = np.empty((1, 3, 63, 63), "f4"), [0]
+    given = random.random((60, 1, 3, 63, 63), dtype="f4")
+
+    def source() -> Iterator[dict[str, Any]]:
+        for number, values in enumerate(given):
+            buffer[:], ids[0] = values, number
+            yield {"data": {"image": buffer if form == "stacked" else list(buffer)}, "object_id": ids}
+            buffer[:] = np.nan
+
+    outputs = list(predictor.stream(source()))
+    streamed = [each["scores"] for each in outputs]
+    assert [each.object_id for each in outputs] == [[number] for number in range(60)]
+    wanted = [predictor.predict({"data": {"image": values}})["scores"] for values in given]
+    np.testing.assert_allclose(streamed, wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_rows_on_which_the_graph_fails_are_found_without_the_callers_memory(lookup_bundle: Path, pin: Pin) -> None:
+    predictor = hr.load(lookup_bundle, trust=pin(lookup_bundle))
+    buffer = np.empty(4, "i8")
+
+    def source() -> Iterator[dict[str, Any]]:
+        for number in range(20):
+            buffer[:] = [number % 10, 1, 99 if number % 3 else 2, 3]
+            yield {"data": {"index": buffer}}
+            buffer[:] = 5
+
+    for number, outputs in enumerate(predictor.stream(source(), on_error="mask")):
+        assert list(outputs.errors) == ([2] if number % 3 else [])
+        np.testing.assert_array_equal(outputs["value"][[0, 1, 3]], [number % 10 / 2, 0.5, 1.5])
 
 
 def test_little_is_read_ahead(predictor: hr.Predictor) -> None:
