@@ -123,4 +123,5 @@ def _heed_batch_norm(model: nn.Module, train: Batches, world: World, say: Callab
     fewest = train.last_rows // world.size
     if fewest <= 1 < train.batch_size // world.size and len(train) > 1:
         train.drop_last = True
-        say(f"The model has batch normalisation: the last training batch ({train.last_rows} rows) is left out.")
+        rows = "1 row" if train.last_rows == 1 else f"{train.last_rows} rows"
+        say(f"The model has batch normalisation: the last training batch ({rows}) is left out.")

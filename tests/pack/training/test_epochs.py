@@ -70,7 +70,7 @@ def test_a_last_batch_of_one_row_is_left_out_where_there_is_batch_normalisation(
     trained = [line.split()[1] for line in diary.read_text().splitlines() if line.startswith("train ")]
     assert trained == ["8", "8"] * 2
     said = [line for line in capsys.readouterr().err.splitlines() if "batch normalisation" in line]
-    assert said == ["The model has batch normalisation: the last training batch (1 rows) is left out."]
+    assert said == ["The model has batch normalisation: the last training batch (1 row) is left out."]
 
 
 def test_a_last_batch_of_one_row_is_used_elsewhere(train: Train, diary: Path) -> None:
