@@ -11,7 +11,8 @@ from hyrax_pack.exporting.slots import Layout, MakeSlots, Slots, free_axes, make
 
 LARGE_BATCH = 64
 SCAN_ROWS = 512
-PRIMES = (3, 5, 7, 11, 13, 17, 19, 23, 29, 31)
+PRIMES = (3, 5, 7, 11, 13, 17, 19, 23, 29)
+NO_PRIME_LEFT = 30  # a layer that has all of them as dimensions
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Pool:
 def traced_batch_size(layout: Layout) -> int:
     """Return a batch size of at least 3 that equals no other dimension, so that the two cannot be confused."""
     taken = {dim for slot in layout.slots for dim in slot.shape}
-    return next(prime for prime in PRIMES if prime not in taken)
+    return next((prime for prime in PRIMES if prime not in taken), NO_PRIME_LEFT)
 
 
 def fill_pool(make_slots: MakeSlots, held_out: Sequence[int], sample: Sequence[int]) -> Pool:
