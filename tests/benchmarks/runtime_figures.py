@@ -11,13 +11,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -27,6 +25,7 @@ import numpy as np
 import onnxruntime as ort
 from hyrax_runtime.contract import InputContract
 
+from tests.benchmarks.interleaving import Figure, interleaved, ratio, seconds
 from tests.runtime.predict import forging
 
 IMAGE = (3, 63, 63)
@@ -43,18 +42,6 @@ def to_tensor(data_dict):
         image = np.sqrt(image * image + np.float32(0.01))
     return image
 """
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One comparison: what was measured, in which unit, and what it must reach."""
-
-    name: str
-    value: float
-    unit: str
-    must: str
-    reached: bool
-    detail: str
 
 
 def bundle(folder: Path, name: str, contract: InputContract, text: str, network: forging.Network, golden: Any) -> Path:
@@ -79,28 +66,6 @@ def function_of(text: str) -> Callable[[Any], Any]:
     exec(text, namespace)
     function: Callable[[Any], Any] = namespace["to_tensor"]
     return function
-
-
-def seconds(call: Callable[[], Any], times: int = 1) -> float:
-    start = time.perf_counter()
-    for _ in range(times):
-        call()
-    return (time.perf_counter() - start) / times
-
-
-def interleaved(calls: Sequence[Callable[[], Any]], rounds: int, times: int) -> list[list[float]]:
-    """Time each call `times` times, `rounds` times over, one after the other."""
-    for call in calls:
-        seconds(call, max(1, times // 10))
-    found: list[list[float]] = [[] for _ in calls]
-    for _ in range(rounds):
-        for call, taken in zip(calls, found, strict=True):
-            taken.append(seconds(call, times))
-    return found
-
-
-def ratio(ours: Sequence[float], bare: Sequence[float]) -> float:
-    return statistics.median(a / b for a, b in zip(ours, bare, strict=True))
 
 
 # --- figures -------------------------------------------------------------------------------------------------------
