@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 a check failed or an input was refused, 2 wrong usage. Res
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -73,11 +74,12 @@ def train(
     resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Go on with this run folder.")] = None,
 ) -> None:
     """Train a model; the run folder's path is the last line on stdout."""
-    from hyrax_pack.config import load_config
+    from hyrax_pack.workflow import settings_for
     from hyrax_pack.workflow import train as train_model
 
-    given = None if resume is not None and config is None and not overrides else load_config(config, overrides or ())
-    print(train_model(given, resume=resume).path)
+    run = train_model(settings_for(config, overrides or (), resume), resume=resume)
+    if os.environ.get("RANK", "0") == "0":  # under torchrun one process speaks for all
+        print(run.path)
 
 
 @app.command()

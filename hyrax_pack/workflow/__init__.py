@@ -13,7 +13,18 @@ showing.py   runs: what stands in a results folder
 from hyrax_pack.workflow.adopting import adopt, export_folder
 from hyrax_pack.workflow.checking import CheckReport, check
 from hyrax_pack.workflow.shipping import export
-from hyrax_pack.workflow.trained import Trained, load_trained, train
+from hyrax_pack.workflow.trained import Trained, load_trained, settings_for, train
 from hyrax_pack.workflow.wrapping import wrap
 
-__all__ = ["CheckReport", "Trained", "adopt", "check", "export", "export_folder", "load_trained", "train", "wrap"]
+__all__ = [
+    "CheckReport",
+    "Trained",
+    "adopt",
+    "check",
+    "export",
+    "export_folder",
+    "load_trained",
+    "settings_for",
+    "train",
+    "wrap",
+]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,7 +17,7 @@ from hyrax_pack.errors import ModelError, StaleTextError
 from hyrax_pack.model import ModelSpec, build_model, describe_model, model_class
 from hyrax_pack.resolving import user_code
 from hyrax_pack.run import Run, load_into, open_run
-from hyrax_pack.run.folder import TEXT_FILE
+from hyrax_pack.run.folder import CONFIG_FILE, TEXT_FILE
 
 if TYPE_CHECKING:
     from torch import nn
@@ -82,6 +82,19 @@ def train(config: Settings | None, *, resume: str | Path | None = None, progress
     from hyrax_pack.training import train_run
 
     return train_run(None if config is None else as_config(config), resume=resume, progress=progress)
+
+
+def settings_for(config: Path | None, overrides: Sequence[str] = (), resume: Path | None = None) -> Config | None:
+    """Read what a command was given: without a file, `--set` on a resumed run is laid over the run's own settings.
+
+    Raises
+    ------
+    ConfigError
+        The file or a `--set` is wrong.
+    """
+    if config is None and resume is not None:
+        return load_config(open_run(resume).path / CONFIG_FILE, overrides) if overrides else None
+    return load_config(config, overrides)
 
 
 def as_config(settings: Settings) -> Config:
