@@ -1,0 +1,177 @@
+"""`hyrax-pack check`, and the promise that what trained is what ships."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from hyrax_pack.config import load_config
+from hyrax_pack.errors import CoupledRowsError, PackError, StaleTextError, TrainingError
+from hyrax_pack.run import Run
+from hyrax_pack.workflow import check, export, load_trained, train
+
+MODEL = """
+import torch
+from torch import nn
+
+from hyrax_pack import hyrax_model
+
+SCALE = 16.0
+LOOKUP = {{}}
+
+
+@hyrax_model
+class Net(nn.Module):
+    def __init__(self, config, data_sample):
+        super().__init__()
+        self.layer = nn.Linear(64, 10)
+
+    def forward(self, batch):
+        image, _label = batch
+        return self.layer(image)
+
+    def train_step(self, batch):
+        self.optimizer.zero_grad()
+        loss = self.criterion(self.forward(batch), batch[1])
+        loss.backward()
+        self.optimizer.step()
+        return {{"loss": loss}}
+
+    @staticmethod
+    def to_tensor(data_dict):
+        import numpy as np
+{body}
+        return image, np.asarray(data_dict["data"].get("label", []), dtype=np.int64)
+"""
+
+PLAIN = '        image = np.asarray(data_dict["data"]["image"], dtype=np.float32).reshape(-1, 64) / np.float32(SCALE)'
+COUPLED = PLAIN + "\n        image = image - image.mean(axis=0)"
+UNCARRIED = '        LOOKUP["seen"] = 1\n' + PLAIN
+LABELLED = (
+    PLAIN + '\n        image = image + np.asarray(data_dict["data"]["label"]).reshape(-1, 1).astype(np.float32) * 0'
+)
+
+
+def write_model(folder: Path, body: str) -> str:
+    file = folder / "net.py"
+    file.write_text(MODEL.format(body=body))
+    return f"{file}:Net"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("run")
+    settings = {
+        "general": {"results_dir": str(folder / "results")},
+        "model": {"name": write_model(folder, PLAIN)},
+        "train": {"epochs": 1, "seed": 1},
+    }
+    return train(settings, progress=False)
+
+
+def test_a_sound_function_passes_every_step(tmp_path: Path) -> None:
+    report = check(write_model(tmp_path, PLAIN))
+    assert report.passed
+    assert [finding.step for finding in report.findings] == ["capture", "proof", "lowering"]
+    assert "reads data/image" in report.to_text()
+    assert json.loads(report.to_json())["passed"] is True
+
+
+def test_what_cannot_be_carried_is_refused_with_its_line(tmp_path: Path) -> None:
+    report = check(write_model(tmp_path, UNCARRIED))
+    assert not report.passed
+    assert report.findings[-1].step == "capture"
+    assert "LOOKUP" in report.to_text()
+    assert "net.py:" in report.to_text()
+
+
+def test_rows_that_touch_one_another_are_refused_unless_declared_joint(tmp_path: Path) -> None:
+    target = write_model(tmp_path, COUPLED)
+    refused = check(target)
+    assert not refused.passed
+    assert 'batch = "joint"' in refused.to_text()
+    assert check(target, None, ['model.batch="joint"']).passed
+
+
+def test_a_label_that_is_needed_at_inference_is_named_with_the_cure(tmp_path: Path) -> None:
+    report = check(write_model(tmp_path, LABELLED))
+    assert not report.passed
+    assert 'data.get("label", [])' in report.to_text()
+
+
+def test_an_untrained_model_goes_through_the_gate(tmp_path: Path) -> None:
+    report = check(write_model(tmp_path, PLAIN), graph=True)
+    assert report.findings[-1].step == "graph"
+    assert report.passed
+
+
+def test_the_text_that_trained_stands_in_the_run_folder_and_in_the_bundle(run: Run, tmp_path: Path) -> None:
+    with export(run, tmp_path / "net.hyrax") as bundle:
+        assert bundle.source == (run.path / "to_tensor.py").read_text()
+        assert bundle.source_sha256 == run.to_tensor_sha256
+        assert bundle.manifest.provenance["to_tensor_sha256"] == run.to_tensor_sha256
+    assert hashlib.sha256((run.path / "to_tensor.py").read_bytes()).hexdigest() == run.to_tensor_sha256
+
+
+def test_a_class_that_has_changed_since_is_refused_unless_the_run_s_own_text_is_meant(run: Run, tmp_path: Path) -> None:
+    file = Path(run.config.get("model.name").rpartition(":")[0])
+    before = file.read_text()
+    file.write_text(before.replace("np.float32(SCALE)", "np.float32(255)"))
+    try:
+        with pytest.raises(StaleTextError, match="--to-tensor run"):
+            export(run, tmp_path / "net.hyrax")
+        assert not (tmp_path / "net.hyrax").exists()
+        with export(run, tmp_path / "net.hyrax", to_tensor="run") as bundle:
+            assert bundle.source_sha256 == run.to_tensor_sha256
+    finally:
+        file.write_text(before)
+
+
+def test_a_comment_is_no_change(run: Run) -> None:
+    file = Path(run.config.get("model.name").rpartition(":")[0])
+    before = file.read_text()
+    file.write_text(before.replace("import numpy as np\n", "import numpy as np  # the usual name\n"))
+    try:
+        assert load_trained(run).captured.sha256 == run.to_tensor_sha256
+    finally:
+        file.write_text(before)
+
+
+def test_an_edited_text_in_the_run_folder_is_refused(run: Run, tmp_path: Path) -> None:
+    file = run.path / "to_tensor.py"
+    before = file.read_text()
+    file.write_text(before + "# edited\n")
+    try:
+        with pytest.raises(TrainingError, match="edited after training"):
+            export(run, tmp_path / "net.hyrax")
+    finally:
+        file.write_text(before)
+
+
+def test_a_coupled_function_never_leaves_the_building(tmp_path: Path) -> None:
+    settings = {
+        "general": {"results_dir": str(tmp_path / "results")},
+        "model": {"name": write_model(tmp_path, COUPLED)},
+        "train": {"epochs": 1, "seed": 1},
+    }
+    coupled = train(settings, progress=False)
+    with pytest.raises(CoupledRowsError, match="joint"):
+        export(coupled, tmp_path / "net.hyrax")
+    assert not (tmp_path / "net.hyrax").exists()
+
+
+def test_a_place_that_cannot_be_written_is_refused_at_once(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(PackError, match="make it first"):
+        export(run, tmp_path / "nowhere" / "net.hyrax")
+    with pytest.raises(PackError, match="is a folder"):
+        export(run, tmp_path)
+
+
+def test_a_config_object_and_a_mapping_are_taken_alike(tmp_path: Path) -> None:
+    tables = {"model": {"name": write_model(tmp_path, PLAIN)}, "general": {"results_dir": str(tmp_path / "results")}}
+    tables["train"] = {"epochs": 1, "seed": 3}
+    one, other = train(tables, progress=False), train(load_config(tables=tables), progress=False)
+    assert one.metrics() == other.metrics()
