@@ -84,7 +84,7 @@ class Attention(nn.Module):
         return self.encoder(image)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def model_of() -> Callable[[Callable[[Any, Any], Any]], Wrapped]:
     """Make a model from its forward."""
     return Wrapped
@@ -96,7 +96,7 @@ def attention() -> nn.Module:
     return Attention()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def export(table: NDArray[np.float32]) -> Callable[..., Network]:
     """Export a module, or a function of module and batch; by default over `table`, as one array."""
 

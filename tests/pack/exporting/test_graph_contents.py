@@ -32,7 +32,7 @@ def widened(model_of: Callable[..., nn.Module]) -> nn.Module:
     return model
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def network(export: Export, model_of: Callable[..., nn.Module]) -> Network:
     """A model with weights above and below 1 KiB."""
     return export(widened(model_of))

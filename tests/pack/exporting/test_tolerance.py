@@ -147,9 +147,9 @@ def test_rows_on_which_precision_decides_are_left_out_of_the_floor(export: Expor
 
 
 def test_decisions_are_counted(export: Export) -> None:
-    figures = export(lambda self, x: self.linear(x)).parity["outputs"]["output_0"]
-    assert figures["flips"] == 0
-    assert figures["decisions"] == export(lambda self, x: self.linear(x)).parity["rows"] > 100
+    parity = export(lambda self, x: self.linear(x)).parity
+    assert parity["outputs"]["output_0"]["flips"] == 0
+    assert parity["outputs"]["output_0"]["decisions"] == parity["rows"] > 100
 
 
 def dtypes(model: nn.Module) -> set[torch.dtype]:
