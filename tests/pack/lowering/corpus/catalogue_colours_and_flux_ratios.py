@@ -1,4 +1,8 @@
-FIELDS = {"cat/mag_g": ["float64", [], 14, 26], "cat/mag_r": ["float64", [], 14, 26], "cat/flux": ["float64", [], 0.1, 900]}
+FIELDS = {
+    "cat/mag_g": ["float64", [], 14, 26],
+    "cat/mag_r": ["float64", [], 14, 26],
+    "cat/flux": ["float64", [], 0.1, 900],
+}
 
 
 def to_tensor(data_dict):

@@ -1,4 +1,8 @@
-FIELDS = {"cat/features": ["float32", [4], -3, 30], "cat/is_star": ["bool", [], 0, 1], "cat/blended": ["bool", [], 0, 1]}
+FIELDS = {
+    "cat/features": ["float32", [4], -3, 30],
+    "cat/is_star": ["bool", [], 0, 1],
+    "cat/blended": ["bool", [], 0, 1],
+}
 
 
 def to_tensor(data_dict):

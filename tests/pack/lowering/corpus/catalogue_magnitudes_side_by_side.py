@@ -1,4 +1,9 @@
-FIELDS = {"cat/mag_g": ["float32", [], 14, 26], "cat/mag_r": ["float32", [], 14, 26], "cat/mag_i": ["float32", [], 14, 26], "cat/mag_z": ["float32", [], 14, 26]}
+FIELDS = {
+    "cat/mag_g": ["float32", [], 14, 26],
+    "cat/mag_r": ["float32", [], 14, 26],
+    "cat/mag_i": ["float32", [], 14, 26],
+    "cat/mag_z": ["float32", [], 14, 26],
+}
 
 
 def to_tensor(data_dict):

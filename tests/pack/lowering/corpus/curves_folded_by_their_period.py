@@ -1,4 +1,8 @@
-FIELDS = {"lc/time": ["float64", [20], 0, 300], "lc/period": ["float64", [], 0.2, 20], "lc/mag": ["float64", [20], 14, 22]}
+FIELDS = {
+    "lc/time": ["float64", [20], 0, 300],
+    "lc/period": ["float64", [], 0.2, 20],
+    "lc/mag": ["float64", [20], 14, 22],
+}
 
 
 def to_tensor(data_dict):

@@ -1,4 +1,8 @@
-FIELDS = {"alerts/science": ["float32", [21, 21], -5, 90], "alerts/template": ["float32", [21, 21], -5, 90], "alerts/difference": ["float32", [21, 21], -20, 60]}
+FIELDS = {
+    "alerts/science": ["float32", [21, 21], -5, 90],
+    "alerts/template": ["float32", [21, 21], -5, 90],
+    "alerts/difference": ["float32", [21, 21], -20, 60],
+}
 
 
 def to_tensor(data_dict):

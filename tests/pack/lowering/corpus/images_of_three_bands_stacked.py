@@ -1,4 +1,8 @@
-FIELDS = {"data/flux_g": ["float32", [9, 9], -1, 20], "data/flux_r": ["float32", [9, 9], -1, 20], "data/flux_i": ["float32", [9, 9], -1, 20]}
+FIELDS = {
+    "data/flux_g": ["float32", [9, 9], -1, 20],
+    "data/flux_r": ["float32", [9, 9], -1, 20],
+    "data/flux_i": ["float32", [9, 9], -1, 20],
+}
 
 
 def to_tensor(data_dict):

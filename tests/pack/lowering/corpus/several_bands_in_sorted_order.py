@@ -1,4 +1,8 @@
-FIELDS = {"data/flux_i": ["float32", [8], -2, 40], "data/flux_g": ["float32", [8], -2, 40], "data/flux_r": ["float32", [8], -2, 40]}
+FIELDS = {
+    "data/flux_i": ["float32", [8], -2, 40],
+    "data/flux_g": ["float32", [8], -2, 40],
+    "data/flux_r": ["float32", [8], -2, 40],
+}
 
 
 def to_tensor(data_dict):

@@ -1,4 +1,8 @@
-FIELDS = {"data/image": ["float32", [8, 8], -2, 40], "data/mean": ["float32", [], 0, 4], "data/std": ["float32", [], 0.5, 4]}
+FIELDS = {
+    "data/image": ["float32", [8, 8], -2, 40],
+    "data/mean": ["float32", [], 0, 4],
+    "data/std": ["float32", [], 0.5, 4],
+}
 
 
 def to_tensor(data_dict):
