@@ -1,12 +1,12 @@
 """Functions to lower, written as files: literal constants say what their fields are, the rest is a captured text.
 
-    FIELDS    path -> [dtype, row shape, least, greatest]; a dimension that is text is free; dtype `ragged` or `str`
-    FORM      list (default), stacked or collated
-    ELEMENT   python: rows are plain Python values
-    BATCH     independent (default) or joint
-    NAN       share of NaN in the rows of float fields
-    LOWERS    False where it must not lower
-    REFUSED   what the refusal must say
+FIELDS    path -> [dtype, row shape, least, greatest]; a dimension that is text is free; dtype `ragged` or `str`
+FORM      list (default), stacked or collated
+ELEMENT   python: rows are plain Python values
+BATCH     independent (default) or joint
+NAN       share of NaN in the rows of float fields
+LOWERS    False where it must not lower
+REFUSED   what the refusal must say
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from hyrax_pack.lowering import Lowered, Refusal, lower
 from hyrax_runtime.contract import FieldContract, InputContract
 from hyrax_runtime.manifest import Slot
 from hyrax_runtime.replay import as_slots, compile_function, copy_input
+
+from hyrax_pack.lowering import Lowered, Refusal, lower
 
 ROWS = 24
 
@@ -48,7 +48,9 @@ class Case:
         """What the function returns, recorded as export does."""
         arrays = as_slots(self.function(copy_input(self.data_dict)), rows=None).slots
         others = as_slots(self.function(copy_input(self.stretched)), rows=None).slots
-        return tuple(_recorded(array, other, place) for place, (array, other) in enumerate(zip(arrays, others)))
+        return tuple(
+            _recorded(array, other, place) for place, (array, other) in enumerate(zip(arrays, others, strict=True))
+        )
 
     def lower(self) -> Lowered | Refusal:
         """Lower it."""
@@ -66,7 +68,11 @@ def _recorded(array: np.ndarray | None, other: np.ndarray | None, place: int) ->
         return Slot("none", "", (), None)
     if not len(array):
         return Slot("empty", array.dtype.name, ("N", *array.shape[1:]), None)
-    dims = [a if a == b else f"slot_{place}.{axis}" for axis, (a, b) in enumerate(zip(array.shape, other.shape)) if axis]
+    dims = [
+        a if a == b else f"slot_{place}.{axis}"
+        for axis, (a, b) in enumerate(zip(array.shape, other.shape, strict=True))
+        if axis
+    ]
     return Slot("tensor", array.dtype.name, ("N", *dims), f"slot_{place}")
 
 
