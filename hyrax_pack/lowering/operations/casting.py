@@ -75,5 +75,8 @@ def _cast_to_int(graph: Graph, value: Value, dtype: DType) -> Value:
     least = graph.constant(-float(2 ** (31 if target == INT32 else 63)), value.dtype)
     size = graph.one("Abs", [value], value.dtype, value.shape)
     fits = graph.one("Less", [size, bound], BOOL, value.shape)
-    safe = graph.one("Where", [fits, value, least], value.dtype, value.shape)
-    return plain_cast(graph, plain_cast(graph, safe, target), dtype)
+    whole = plain_cast(graph, graph.one("Where", [fits, value, least], value.dtype, value.shape), target)
+    if dtype.itemsize < target.itemsize:
+        # cut off the high bits by hand: some runtimes make one cast of two in a row, and lose what is out of range
+        whole = graph.one("Mod", [whole, graph.constant(1 << 8 * dtype.itemsize, target)], target, whole.shape)
+    return plain_cast(graph, whole, dtype)

@@ -65,11 +65,28 @@ def cbrt(graph: Graph, x: Value) -> Value:
     return with_sign_of(graph, binary(graph, "Pow", size, scalar(graph, 1 / 3, x)), x)
 
 
+def cos(graph: Graph, x: Value) -> Value:
+    """Return the cosine; not every runtime has it for float64, and there it is made of sines.
+
+    Up to half a turn from the sine of what is left to a quarter turn, which is exact to the last digit also where the
+    cosine is zero; beyond that from the sine of the half.
+    """
+    if x.dtype != FLOAT64:
+        return unary(graph, "Cos", x)
+    size = unary(graph, "Abs", x)
+    rest = binary(graph, "Sub", scalar(graph, math.pi / 2, x), size)
+    near = unary(graph, "Sin", binary(graph, "Add", rest, scalar(graph, _QUARTER_TURN_REST, x)))
+    half = unary(graph, "Sin", binary(graph, "Mul", x, scalar(graph, 0.5, x)))
+    square = binary(graph, "Mul", half, half)
+    far = binary(graph, "Sub", scalar(graph, 1, x), binary(graph, "Add", square, square))
+    return choose(graph, compare(graph, "Less", size, scalar(graph, 3.2, x)), near, far)
+
+
 def tan(graph: Graph, x: Value) -> Value:
     """Return the tangent."""
     if x.dtype != FLOAT64:
         return unary(graph, "Tan", x)
-    return binary(graph, "Div", unary(graph, "Sin", x), unary(graph, "Cos", x))
+    return binary(graph, "Div", unary(graph, "Sin", x), cos(graph, x))
 
 
 def arctan(graph: Graph, x: Value) -> Value:
@@ -227,6 +244,8 @@ def _polynomial(graph: Graph, x: Value, coefficients: Sequence[float]) -> Value:
         made = binary(graph, "Add", binary(graph, "Mul", made, x), scalar(graph, coefficient, x))
     return made
 
+
+_QUARTER_TURN_REST = 6.123233995736766e-17  # of pi / 2 beyond its double
 
 # S. Moshier, Cephes Math Library 2.8, atan.c
 _ATAN_P = (

@@ -57,7 +57,7 @@ def _changes(dtype: Any) -> Iterator[Change]:
     for value in values:
         yield _in_one_place(value)
         yield _everywhere(value)
-    yield from (_scattered(values, positive=False), _scattered(values, positive=True), _ties, _negated, _alternating)
+    yield from (_scattered(values, positive=False), _scattered(values, positive=True), _ties, _negated, _opposed)
     if np.dtype(dtype).kind == "f":
         yield _faint
 
@@ -111,9 +111,10 @@ def _faint(row: NDArray[Any], random: Generator) -> NDArray[Any]:
     return np.asarray(row * row.dtype.type(2.0**-12))
 
 
-def _alternating(row: NDArray[Any], random: Generator) -> NDArray[Any]:
-    """Infinities of both signs among ordinary values; 0 and 1 for integers."""
-    values = [np.inf, -np.inf] if row.dtype.kind == "f" else [0, 1]
+def _opposed(row: NDArray[Any], random: Generator) -> NDArray[Any]:
+    """One infinity of each sign among ordinary values (not more: np.nan_to_num makes huge numbers of them); 0 and 1."""
     changed = np.array(row)
-    changed.flat[::3] = np.resize(np.array(values).astype(row.dtype), changed.flat[::3].shape)
+    values = [np.inf, -np.inf] if row.dtype.kind == "f" else [0, 1]
+    for value, place in zip(values, random.permutation(changed.size)[:2], strict=False):
+        changed.flat[place] = value
     return changed
