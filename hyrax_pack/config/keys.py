@@ -96,6 +96,7 @@ TABLES: dict[str, dict[str, Key]] = {
         ),
         "requires": Key("strings", "Modules beyond numpy and the standard library that to_tensor may import."),
         "classes": Key("strings", "Names of the classes that the outputs stand for.", optional=True),
+        "outputs": Key("strings", "Names of the outputs, in order, in place of the model's own.", optional=True),
     },
     "criterion": {"name": Key("string", "The class of the loss function.", optional=True)},
     "optimizer": {"name": Key("string", "The class of the optimizer.", optional=True)},

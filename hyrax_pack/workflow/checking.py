@@ -166,6 +166,7 @@ def _export(spec: ModelSpec, settings: Config, evidence: Evidence) -> Finding:
         opset=settings.get("onnx.opset_version"),
         batch=settings.get("model.batch"),
         classes=settings.get("model.classes"),
+        output_names=settings.get("model.outputs"),
     )
     outputs = ", ".join(f"{output.name} {output.dtype}{list(output.shape)}" for output in network.outputs)
     return Finding("graph", True, (f"exports with untrained weights: {outputs}", *network.notes))

@@ -144,6 +144,7 @@ def export(
             opset=config.get("onnx.opset_version"),
             batch=config.get("model.batch"),
             classes=config.get("model.classes"),
+            output_names=config.get("model.outputs"),
             scratch=path.absolute().parent,
         )
 

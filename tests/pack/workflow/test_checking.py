@@ -175,3 +175,15 @@ def test_a_config_object_and_a_mapping_are_taken_alike(tmp_path: Path) -> None:
     tables["train"] = {"epochs": 1, "seed": 3}
     one, other = train(tables, progress=False), train(load_config(tables=tables), progress=False)
     assert one.metrics() == other.metrics()
+
+
+def test_outputs_bear_the_names_of_the_settings(tmp_path: Path) -> None:
+    settings = {
+        "general": {"results_dir": str(tmp_path / "results")},
+        "model": {"name": write_model(tmp_path, PLAIN), "outputs": ["scores"], "classes": [*"0123456789"]},
+        "train": {"epochs": 1, "seed": 1},
+    }
+    with export(train(settings, progress=False), tmp_path / "net.hyrax") as bundle:
+        (output,) = bundle.manifest.outputs
+    assert output.name == "scores"
+    assert output.classes == tuple("0123456789")
