@@ -13,10 +13,12 @@ import time
 from pathlib import Path
 
 import pytest
+from hyrax_runtime import container
 from hyrax_runtime.bundle import Bundle, open_bundle
-from hyrax_runtime.errors import ChangedError, DigestError, HyraxError, SizeError, UnreadableError
+from hyrax_runtime.errors import ChangedError, DigestError, HeaderError, HyraxError, SizeError, UnreadableError
 from hyrax_runtime.folders import user_cache_folder
 
+from tests.runtime.file import protobuf
 from tests.runtime.file.forge import SOURCE, Forge, linear_weights
 
 
@@ -286,6 +288,57 @@ def test_a_forked_child_reads_beside_its_parent(bundle_file: Path) -> None:
     """
     found = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
     assert found.stdout == "True [0, 0, 0, 0]\n"
+
+
+@pytest.fixture
+def huge_file(tmp_path: Path) -> Path:
+    """A bundle with 5 GiB of weights, all of them a hole in the file: it takes no room on the disk."""
+    length = 5 << 30
+    weight = protobuf.in_weights("weight", (length // 4,), 0, length)
+    nodes = [protobuf.node("Mul", ["x", "weight"], ["scores"])]
+    ports = [protobuf.value_info("x", 1, "N", 4)], [protobuf.value_info("scores", 1, "N", 3)]
+    forge = Forge().remove("weights.bin").put("model.onnx", protobuf.model(protobuf.graph(nodes, *ports, [weight])))
+    row = {"name": "weights.bin", "size": length, "crc32": 0, "sha256": bytes(32), "role": "weights", "align": 16384}
+    forge.plain["members"].append(row)
+    manifest = forge.manifest()
+    layout = container.lay_out([*forge.entries(manifest), container.Entry("weights.bin", length, 0, 16384)])
+    contents = [container.head_bytes(manifest), manifest, *forge.contents.values(), b""]
+    path = tmp_path / "huge.hyrax"
+    with path.open("wb") as file:
+        for place, content in zip(layout.places, contents, strict=True):
+            file.write(place.header + content)
+        file.seek(layout.tail_at)
+        file.write(layout.tail)
+    return path
+
+
+def test_a_bundle_over_4_gib_opens_and_its_weights_are_mapped(huge_file: Path) -> None:
+    with open_bundle(huge_file) as bundle:
+        weights = bundle.weights(verify=False)
+    assert weights is not None
+    assert weights.nbytes == 5 << 30
+    assert weights[-1] == 0
+
+
+def test_every_bit_of_the_zip64_records_is_covered_too(huge_file: Path) -> None:
+    size = huge_file.stat().st_size
+    with open_bundle(huge_file) as bundle:
+        place = bundle._places["weights.bin"]
+        header, tail = range(place.header_at, place.header_at + 80), range(bundle._layout.tail_at, size)
+    with huge_file.open("r+b") as file:
+        for position in [*header, *tail]:
+            file.seek(position)
+            byte = file.read(1)[0]
+            for bit in range(8):
+                file.seek(position)
+                file.write(bytes([byte ^ 1 << bit]))
+                file.flush()
+                with pytest.raises(HeaderError):
+                    open_bundle(huge_file)
+            file.seek(position)
+            file.write(bytes([byte]))
+            file.flush()
+    open_bundle(huge_file).close()
 
 
 def test_every_error_of_the_family_has_a_code_of_its_own() -> None:
