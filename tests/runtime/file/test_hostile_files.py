@@ -35,4 +35,4 @@ def test_a_hostile_file_is_refused_with_its_code_and_leaves_no_mark(
     assert set(sys.modules) == modules
     assert sys.path == path
     assert [entry.name for entry in folder.iterdir()] == ["hostile.hyrax"]
-    assert open_descriptors() == descriptors
+    assert open_descriptors() <= descriptors  # an earlier test's may be closed meanwhile
