@@ -10,6 +10,7 @@ Python is no sandbox: text that is allowed to run may do whatever the user may.
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -83,11 +84,12 @@ def require_trust(bundle: Bundle, trust: Trust = None, *, runs_python: bool = Tr
             )
         policy.require(bundle)
     elif runs_python and bundle.source_sha256 is not None and bundle.source_sha256 not in TrustStore():
+        file = shlex.quote(str(bundle.path))
         raise UntrustedError(
             f"{bundle.path}: holds Python that nobody here has allowed to run "
             f"(to_tensor.py, sha256 {bundle.source_sha256})\n"
-            f"  look at it and allow it for this user:   hyrax-run trust {bundle.path}\n"
-            f"  or pin this very file, for one call:     --trust {bundle.id}"
+            f"  read it and allow it for this user:  hyrax-run trust {file}\n"
+            f"  or pin this very file each time:     hyrax-run verify {file} --trust {bundle.id}"
         )
 
 

@@ -34,7 +34,7 @@ def test_a_bundle_that_nobody_allowed_is_refused_with_its_digest_and_two_ways_ou
     first, look, pin = str(caught.value).splitlines()
     assert first.endswith(f"holds Python that nobody here has allowed to run (to_tensor.py, sha256 {SHA256})")
     assert look.endswith(f"hyrax-run trust {bundle_file}")
-    assert pin.endswith(f"--trust {bundle.id}")
+    assert pin.endswith(f"hyrax-run verify {bundle_file} --trust {bundle.id}")
 
 
 def test_a_recorded_source_may_run_in_every_bundle_that_carries_it(bundle_file: Path, tmp_path: Path) -> None:
