@@ -18,7 +18,14 @@ from hyrax_runtime import container
 from hyrax_runtime.container import Entry, Layout, Place
 from hyrax_runtime.contract import InputContract
 from hyrax_runtime.errors import DigestError, HeaderError, NotABundleError, SizeError, VersionError
-from hyrax_runtime.graph_gate import GraphFacts, check_outputs, check_signature, read_graph
+from hyrax_runtime.graph_gate import (
+    GraphFacts,
+    check_fields,
+    check_lowered,
+    check_outputs,
+    check_signature,
+    read_graph,
+)
 from hyrax_runtime.graph_tensors import check_tiling
 from hyrax_runtime.manifest import Manifest, Member, Role
 from hyrax_runtime.manifest_encoding import decode_manifest
@@ -250,8 +257,11 @@ def _check_graphs(graphs: list[tuple[Role, GraphFacts]], bundle: Bundle) -> tupl
     for role, facts in graphs:
         if role == "graph":
             check_signature(facts, bundle.manifest)
-        elif role == "fused":
+        elif role == "lowered":
+            check_lowered(facts, bundle.manifest)
+        else:
             check_outputs(facts, bundle.manifest)
+            check_fields(facts, bundle.manifest)
     weights = bundle._members.get(WEIGHTS)
     return check_tiling(
         (tensor for _, facts in graphs for tensor in facts.extents), weights.size if weights else None, str(bundle.path)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from hyrax_runtime.contract import Dim
+from hyrax_runtime.contract import BATCH_AXIS, Dim
 from hyrax_runtime.errors import OperatorError, SignatureMismatchError
 from hyrax_runtime.graph_tensors import Extent, read_extents, require_inside
 from hyrax_runtime.manifest import IR_VERSIONS, OPSETS, Manifest
@@ -116,6 +116,28 @@ def check_signature(facts: GraphFacts, manifest: Manifest) -> None:
 def check_outputs(facts: GraphFacts, manifest: Manifest) -> None:
     """Require the outputs that the manifest describes, of model.onnx and of fused.onnx alike; raises as above."""
     _compare(facts.where, "outputs", facts.outputs, [Port(o.name, o.dtype, o.shape) for o in manifest.outputs])
+
+
+def check_lowered(facts: GraphFacts, manifest: Manifest) -> None:
+    """Require that to_tensor.onnx makes the inputs of model.onnx, in any order, from fields; raises as above."""
+    described = {entry.name: Port(entry.name, entry.dtype, entry.shape) for entry in manifest.graph.inputs}
+    order = {port.name: place for place, port in enumerate(facts.outputs)}
+    expected = sorted(described.values(), key=lambda port: order.get(port.name, len(order)))
+    _compare(facts.where, "outputs", facts.outputs, expected)
+    check_fields(facts, manifest)
+
+
+def check_fields(facts: GraphFacts, manifest: Manifest) -> None:
+    """Require that every input is a field that `to_tensor` reads, by its path, stacked; raises as above."""
+    fields = {field.path: field for field in manifest.contract.fields if field.read and field.kind == "array"}
+    for port in facts.inputs:
+        field = fields.get(port.name)
+        if field is None:
+            raise SignatureMismatchError(
+                f"{facts.where}: input {port.name!r} is no field that to_tensor reads; expected some of "
+                f"{', '.join(map(repr, fields)) or 'none'}. {_CURE}"
+            )
+        _compare(facts.where, "inputs", [port], [Port(field.path, field.dtype, (BATCH_AXIS, *field.shape))])
 
 
 def _read_opsets(model: Message, where: str) -> dict[str, int]:

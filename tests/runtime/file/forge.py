@@ -58,6 +58,22 @@ def linear_model(**settings: Any) -> bytes:
     return protobuf.model(content, **settings)
 
 
+def lowered_model(**ports: bytes) -> bytes:
+    """to_tensor as a graph: the flux as it is."""
+    taken = ports.get("takes", protobuf.value_info("data/flux", protobuf.FLOAT, "N", 4))
+    made = ports.get("makes", protobuf.value_info("x", protobuf.FLOAT, "N", 4))
+    return protobuf.model(protobuf.graph([protobuf.node("Identity", ["data/flux"], ["x"])], [taken], [made]))
+
+
+def fused_model(**ports: bytes) -> bytes:
+    """to_tensor and the linear model as one graph, on the same weights."""
+    nodes = [protobuf.node("MatMul", ["data/flux", "weight"], ["p"]), protobuf.node("Add", ["p", "bias"], ["scores"])]
+    taken = ports.get("takes", protobuf.value_info("data/flux", protobuf.FLOAT, "N", 4))
+    made = ports.get("makes", protobuf.value_info("scores", protobuf.FLOAT, "N", 3))
+    tensors = [protobuf.in_weights("weight", (4, 3), 0, 48), protobuf.in_weights("bias", (3,), 64, 12)]
+    return protobuf.model(protobuf.graph(nodes, [taken], [made], tensors))
+
+
 def linear_weights() -> bytes:
     return floats(*(w for row in WEIGHTS for w in row)) + bytes(16) + floats(*BIAS)
 
@@ -159,6 +175,12 @@ class Forge:
         names = sorted(self.contents, key=lambda one: (order.index(ROLES.get(one, "golden")), one))
         self.contents = {one: self.contents[one] for one in names}
         self.plain["members"] = self.rows()
+        return self
+
+    def free_of_code(self) -> Forge:
+        """Lowered and fused in place of the text."""
+        self.put("to_tensor.onnx", lowered_model()).put("fused.onnx", fused_model()).remove("to_tensor.py")
+        self.plain["preprocessing"] |= {"forms": ["lowered"], "preferred": "lowered"}
         return self
 
     def remove(self, name: str) -> Forge:

@@ -64,9 +64,7 @@ def test_a_bundle_without_code_or_weights_has_neither(forge: Forge, tmp_path: Pa
     path.write_bytes(small_bundle())
     with open_bundle(path) as bundle:
         assert bundle.weights() is None
-    forge.put("to_tensor.onnx", forge.contents["model.onnx"]).remove("to_tensor.py")
-    forge.plain["preprocessing"] |= {"forms": ["lowered"], "preferred": "lowered"}
-    path.write_bytes(forge.data())
+    path.write_bytes(forge.free_of_code().data())
     with open_bundle(path) as bundle:
         assert bundle.source is None
         assert bundle.source_sha256 is None

@@ -21,10 +21,7 @@ OTHER = "sha256:" + "0" * 64
 
 
 def code_free(path: Path) -> Path:
-    forge = Forge()
-    forge.put("to_tensor.onnx", forge.contents["model.onnx"]).remove("to_tensor.py")
-    forge.plain["preprocessing"] |= {"forms": ["lowered"], "preferred": "lowered"}
-    path.write_bytes(forge.data())
+    path.write_bytes(Forge().free_of_code().data())
     return path
 
 

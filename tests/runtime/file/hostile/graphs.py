@@ -6,7 +6,7 @@ import struct
 from collections.abc import Callable
 
 from tests.runtime.file import protobuf as pb
-from tests.runtime.file.forge import Forge, linear_model
+from tests.runtime.file.forge import Forge, fused_model, linear_model, lowered_model
 from tests.runtime.file.hostile.cases import Case
 
 EXTERNAL, OPERATORS, PROTOBUF, SIGNATURE = (
@@ -55,6 +55,23 @@ def _attribute(content: bytes) -> Callable[[], bytes]:
 
 def _initializers(*tensors: bytes) -> Callable[[], bytes]:
     return _file(pb.model(pb.graph(NODES, [X], [SCORES], list(tensors))))
+
+
+def _with(name: str, model: bytes) -> Callable[[], bytes]:
+    """A bundle without code, one of its graphs exchanged."""
+    return lambda: Forge().free_of_code().put(name, model).data()
+
+
+def _lowered(**ports: bytes) -> Callable[[], bytes]:
+    return _with("to_tensor.onnx", lowered_model(**ports))
+
+
+def _fused(**ports: bytes) -> Callable[[], bytes]:
+    return _with("fused.onnx", fused_model(**ports))
+
+
+def _reads_elsewhere() -> bytes:
+    return pb.model(pb.graph([], [X], [SCORES], [OUTSIDE]))
 
 
 OUTSIDE = pb.external("w", (4, 3), ("location", "w.bin"))
@@ -199,6 +216,19 @@ GRAPHS: tuple[Case, ...] = (
     Case(
         "an initializer whose name is no UTF-8", PROTOBUF, _file(linear_model().replace(b"weight", b"\xff\xfeight", 2))
     ),
+    Case(
+        "a lowered function of a field that is not there",
+        SIGNATURE,
+        _lowered(takes=pb.value_info("data/mag", 1, "N", 4)),
+    ),
+    Case("a lowered function of another dtype", SIGNATURE, _lowered(takes=pb.value_info("data/flux", 11, "N", 4))),
+    Case("a lowered function of another shape", SIGNATURE, _lowered(takes=pb.value_info("data/flux", 1, "N", 5))),
+    Case("a lowered function that makes another tensor", SIGNATURE, _lowered(makes=pb.value_info("y", 1, "N", 4))),
+    Case("a lowered function that makes another shape", SIGNATURE, _lowered(makes=pb.value_info("x", 1, "N", 3))),
+    Case("a lowered function with external data elsewhere", EXTERNAL, _with("to_tensor.onnx", _reads_elsewhere())),
+    Case("a fused graph of a field that is not there", SIGNATURE, _fused(takes=pb.value_info("x", 1, "N", 4))),
+    Case("a fused graph with another output", SIGNATURE, _fused(makes=pb.value_info("y", 1, "N", 3))),
+    Case("a fused graph with external data elsewhere", EXTERNAL, _with("fused.onnx", _reads_elsewhere())),
     Case("an ORT flatbuffer", PROTOBUF, _file(b"\x18\0\0\0ORTM" + bytes(64))),
     Case("a byte", PROTOBUF, _file(b"\0")),
     Case("a text", PROTOBUF, _file(b"graph { node { op_type: 'Relu' } }")),
