@@ -34,10 +34,10 @@ _TRIES = 6
 # Operations that move or compare values and round nothing.
 _EXACT = frozenset(
     {
-        "ArgMax", "ArgMin", "Cast", "Compress", "Concat", "Equal", "Expand", "Gather", "GatherElements", "GatherND",
-        "Greater", "GreaterOrEqual", "Identity", "IsNaN", "Less", "LessOrEqual", "Max", "Min", "Neg", "Abs", "Not",
-        "And", "Or", "Xor", "ReduceMax", "ReduceMin", "Reshape", "Slice", "Squeeze", "TopK", "Transpose", "Unsqueeze",
-        "Where",
+        "ArgMax", "ArgMin", "Cast", "Clip", "Compress", "Concat", "Equal", "Expand", "Gather", "GatherElements",
+        "GatherND", "Greater", "GreaterOrEqual", "Identity", "IsNaN", "Less", "LessOrEqual", "Max", "Min", "Neg",
+        "Abs", "Not", "And", "Or", "Xor", "ReduceMax", "ReduceMin", "Reshape", "Slice", "Squeeze", "TopK",
+        "Transpose", "Unsqueeze", "Where",
     }
 )  # fmt: skip
 

@@ -90,6 +90,13 @@ def scalar(graph: Graph, number: float | int | bool, like: Value) -> Value:
     return graph.constant(np.asarray(number, dtype=like.dtype))
 
 
+def clip(graph: Graph, value: Value, low: float, high: float) -> Value:
+    """Hold float values between two numbers, the lower one first; NaN stays NaN."""
+    carried = plain_cast(graph, value, carrier(value.dtype))
+    bounds = [scalar(graph, bound, carried) for bound in (low, high)]
+    return plain_cast(graph, graph.one("Clip", [carried, *bounds], carried.dtype, carried.shape), value.dtype)
+
+
 def is_nan(graph: Graph, value: Value) -> Value:
     """Where a float value is NaN."""
     if value.dtype == FLOAT16:

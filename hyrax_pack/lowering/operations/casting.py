@@ -56,6 +56,8 @@ def cast(graph: Graph, value: Value, dtype: Any) -> Value:
             return graph.constant(value.constant.astype(dtype))
     if value.dtype.kind == "f" and dtype in _GUARDED:
         return _cast_to_int(graph, value, dtype)
+    if value.dtype == FLOAT64 and dtype == FLOAT32:
+        return _narrowed_before(graph, value) or plain_cast(graph, value, dtype)
     return plain_cast(graph, value, dtype)
 
 
@@ -64,6 +66,31 @@ def plain_cast(graph: Graph, value: Value, dtype: DType) -> Value:
     if value.dtype == dtype:
         return value
     return graph.one("Cast", [value], dtype, value.shape, to=tensor_type(dtype))
+
+
+def _narrowed_before(graph: Graph, value: Value) -> Value | None:
+    """Return `(small integers / number)` calculated in float32 where it would be calculated in float64 and narrowed.
+
+    Integers up to 16 bits and the number are exact in float32, so only the last bit can differ: `images / 255` without
+    a pass over doubles.
+    """
+    node = value.node
+    if node is None or node.op not in ("Div", "Mul", "Add", "Sub"):
+        return None
+    operands = [_exact_in_float32(graph, one) for one in node.inputs if one is not None]
+    if None in operands:
+        return None
+    return graph.one(node.op, operands, FLOAT32, value.shape)
+
+
+def _exact_in_float32(graph: Graph, value: Value) -> Value | None:
+    if value.constant is not None:
+        held = value.constant.astype(np.float32)
+        return graph.constant(held) if (held == value.constant).all() else None
+    source = value.node.inputs[0] if value.node is not None and value.node.op == "Cast" else None
+    if source is None or source.dtype.kind not in "biu" or source.dtype.itemsize > 2:
+        return None
+    return plain_cast(graph, source, FLOAT32)
 
 
 def _cast_to_int(graph: Graph, value: Value, dtype: DType) -> Value:

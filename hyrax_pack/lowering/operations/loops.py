@@ -51,6 +51,7 @@ from hyrax_pack.lowering.operations.transcendental import (
     log1p,
     log_of_base,
     logaddexp,
+    sign_factor,
     sinh,
     tan,
 )
@@ -103,7 +104,7 @@ def _sign(graph: Graph, x: Value) -> Value:
         return cast(graph, _not_equal(graph, x, scalar(graph, 0, x)), x.dtype)
     if x.dtype.kind != "f":
         return cast(graph, unary(graph, "Sign", cast(graph, x, INT64)), x.dtype)
-    return choose(graph, is_nan(graph, x), x, unary(graph, "Sign", x))
+    return sign_factor(graph, x)
 
 
 def _invert(graph: Graph, x: Value) -> Value:

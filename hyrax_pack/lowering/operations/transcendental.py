@@ -10,10 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from hyrax_pack.lowering.graph.building import Graph, Value
 from hyrax_pack.lowering.operations.arithmetic import (
     binary,
     choose,
+    clip,
     compare,
     either,
     is_infinite,
@@ -28,14 +31,17 @@ from hyrax_pack.lowering.operations.casting import FLOAT64, plain_cast
 
 
 def log1p(graph: Graph, x: Value) -> Value:
-    """Return log(1 + x): where 1 + x rounds, the rounding is divided out again (Kahan)."""
+    """Return log(1 + x), with what 1 + x rounds away added back.
+
+    The correction is that of a clipped x, which is finite, and zero where 1 + x is exact: so infinities and -1 need no
+    choosing between values, which costs onnxruntime more than everything else here.
+    """
     one = scalar(graph, 1, x)
-    u = binary(graph, "Add", x, one)
-    step = binary(graph, "Sub", u, one)
-    plain = unary(graph, "Log", u)
-    mended = binary(graph, "Mul", plain, binary(graph, "Div", x, step))
-    value = choose(graph, compare(graph, "Equal", step, x), plain, mended)  # and where both are infinite
-    return choose(graph, compare(graph, "Equal", u, one), x, value)
+    plain = unary(graph, "Log", binary(graph, "Add", x, one))
+    held = clip(graph, x, -0.5, 1e8)
+    u = binary(graph, "Add", held, one)
+    lost = binary(graph, "Sub", held, binary(graph, "Sub", u, one))
+    return binary(graph, "Add", plain, binary(graph, "Div", lost, u))
 
 
 def expm1(graph: Graph, x: Value) -> Value:
@@ -182,18 +188,26 @@ def cosh(graph: Graph, x: Value) -> Value:
 
 
 def arcsinh(graph: Graph, x: Value) -> Value:
-    """Return the inverse hyperbolic sine: log1p(a + a^2 / (1 + sqrt(1 + a^2))); log(a) + log(2) where a^2 overflows."""
+    """Return the inverse hyperbolic sine: log1p(a + a^2 / (1 + sqrt(1 + a^2))), scaled down where that overflows."""
     size = unary(graph, "Abs", x)
     one = scalar(graph, 1, x)
-    large = compare(graph, "Greater", size, scalar(graph, 1e8, x))
-    a = choose(graph, large, one, size)
-    square = binary(graph, "Mul", a, a)
-    root = unary(graph, "Sqrt", binary(graph, "Add", square, one))
-    inner = binary(graph, "Add", a, binary(graph, "Div", square, binary(graph, "Add", root, one)))
-    # one logarithm serves both: log1p(inner), or log1p(a - 1) = log(a)
-    value = log1p(graph, choose(graph, large, binary(graph, "Sub", size, one), inner))
-    value = choose(graph, large, binary(graph, "Add", value, scalar(graph, math.log(2), x)), value)
-    return with_sign_kept(graph, value, x)
+    held = binary(graph, "Min", size, scalar(graph, _SQUARABLE, x))
+    root = unary(graph, "Sqrt", binary(graph, "Add", binary(graph, "Mul", held, held), one))
+    share = binary(graph, "Div", held, binary(graph, "Add", root, one))
+    # 0, and 1 for the last few sizes before infinity: those are divided by four, and log(4) is added
+    edge = scalar(graph, float(np.finfo(x.dtype).max) / 64, x)
+    far = clip(graph, binary(graph, "Sub", size, edge), 0.0, 1.0)
+    scaled = binary(graph, "Mul", size, binary(graph, "Sub", one, binary(graph, "Mul", far, scalar(graph, 0.75, x))))
+    value = log1p(graph, binary(graph, "Add", binary(graph, "Mul", scaled, share), scaled))
+    value = binary(graph, "Add", value, binary(graph, "Mul", far, scalar(graph, math.log(4), x)))
+    return binary(graph, "Mul", value, sign_factor(graph, x))
+
+
+def sign_factor(graph: Graph, x: Value) -> Value:
+    """Return -1, 0 or 1: the sign without comparing, quicker in onnxruntime than `Sign` by a factor of five."""
+    large = scalar(graph, 2.0**126 if x.dtype != FLOAT64 else 2.0**1022, x)
+    once = clip(graph, binary(graph, "Mul", x, large), -1.0, 1.0)
+    return clip(graph, binary(graph, "Mul", once, large), -1.0, 1.0)
 
 
 def arccosh(graph: Graph, x: Value) -> Value:
@@ -245,6 +259,7 @@ def _polynomial(graph: Graph, x: Value, coefficients: Sequence[float]) -> Value:
     return made
 
 
+_SQUARABLE = 1e18  # its square is finite in float32 as well
 _QUARTER_TURN_REST = 6.123233995736766e-17  # of pi / 2 beyond its double
 
 # S. Moshier, Cephes Math Library 2.8, atan.c

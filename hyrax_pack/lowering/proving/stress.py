@@ -44,11 +44,12 @@ def stress_columns(samples: Samples, paths: list[str], random: Generator) -> Col
         plans = [plans[at] for at in np.sort(random.choice(len(plans), MAX_ROWS, replace=False))]
     together = _shared_changes()
     columns = samples.draw(len(plans) + len(together), random)
-    for row, (path, change) in enumerate(plans):
-        columns[path][row] = change(columns[path][row], random)
-    for row, shared in enumerate(together, start=len(plans)):
-        for path in paths:
-            columns[path][row] = shared(columns[path][row], random)
+    with np.errstate(all="ignore"):
+        for row, (path, change) in enumerate(plans):
+            columns[path][row] = change(columns[path][row], random)
+        for row, shared in enumerate(together, start=len(plans)):
+            for path in paths:
+                columns[path][row] = shared(columns[path][row], random)
     return columns
 
 

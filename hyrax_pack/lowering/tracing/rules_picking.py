@@ -8,7 +8,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from hyrax_pack.lowering.graph.building import Value
-from hyrax_pack.lowering.operations.arithmetic import as_truth, choose
+from hyrax_pack.lowering.operations.arithmetic import as_truth, choose, clip
 from hyrax_pack.lowering.operations.casting import FLOAT64, cast
 from hyrax_pack.lowering.operations.indexing import gather, gather_along, select
 from hyrax_pack.lowering.operations.shaping import broadcast, reshape, take_positions
@@ -79,9 +79,16 @@ def lower_clip(trace: Trace, a: Any, a_min: Any = _MISSING, a_max: Any = _MISSIN
         limits = np.iinfo(array.dtype)
         low = None if type(low) is int and low <= limits.min else low
         high = None if type(high) is int and high >= limits.max else high
+    if array.dtype.kind == "f" and _is_number(low) and _is_number(high) and low <= high and not options:
+        return clip(trace.graph, array.value, low, high)
     if low is not None:
         array = np.maximum(array, low, **options)
     return array if high is None else np.minimum(array, high, **options)
+
+
+def _is_number(bound: Any) -> bool:
+    """Whether a bound is a plain number that widens no float array."""
+    return type(bound) in (int, float) and bound == bound
 
 
 def lower_nan_to_num(
@@ -92,9 +99,13 @@ def lower_nan_to_num(
     if array.dtype.kind != "f":
         return np.copy(array) if copy else array
     limits, kind = np.finfo(array.dtype), array.dtype.type
-    made = np.where(np.isnan(array), kind(nan), array)
-    made = np.where(np.equal(array, np.inf), kind(limits.max if posinf is None else posinf), made)
-    made = np.where(np.equal(array, -np.inf), kind(limits.min if neginf is None else neginf), made)
+    made = array
+    if posinf is None and neginf is None:
+        made = np.clip(array, float(limits.min), float(limits.max))
+    else:
+        made = np.where(np.equal(array, np.inf), kind(limits.max if posinf is None else posinf), made)
+        made = np.where(np.equal(array, -np.inf), kind(limits.min if neginf is None else neginf), made)
+    made = np.where(np.isnan(array), kind(nan), made)
     if copy or not hasattr(array, "overwrite"):
         return made
     array[...] = made

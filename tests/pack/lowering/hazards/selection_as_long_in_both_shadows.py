@@ -1,5 +1,5 @@
 FIELDS = {"data/x": ["float32", [6], -3, 3]}
-REFUSED = "how much is selected"
+REFUSED = "slot 0 has a dimension"
 
 
 def to_tensor(data_dict):
