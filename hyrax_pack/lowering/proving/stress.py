@@ -1,8 +1,8 @@
 """Rows that look for trouble: NaN, infinities, zeros of both signs, the smallest and largest, ties, constants.
 
-Each row strains one field (or, in the last rows, all), in one place, in some places or everywhere. Values that fill a
-row are powers of two or small integers, so that sums over them are exact and no rounding is taken for an error; and no
-row holds two huge values of different sign, whose sum depends on the order.
+Each row strains one field, in one place, in some places or everywhere; the last rows strain all fields, each in a way
+of its own. Values that fill a row are powers of two or small integers, so that sums over them are exact and no rounding
+is taken for an error; and no row holds two huge values of different sign, whose sum depends on the order.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ _SMALLEST = {2: 2.0**-24, 4: 2.0**-140, 8: 2.0**-1060}
 _LARGE = {2: 2.0**12, 4: 2.0**100, 8: 2.0**100}
 _PLAIN = (0.0, -0.0, 1.0, -1.0, 0.5, 2.5, -3.5, 8.0, 1000.0, 2.0**-17, -(2.0**-17))
 MAX_ROWS = 400
+_COMBINED_ROWS = 32
 
 Change = Callable[[NDArray[Any], Generator], NDArray[Any]]
 
@@ -42,7 +43,7 @@ def stress_columns(samples: Samples, paths: list[str], random: Generator) -> Col
     plans = [(path, change) for path in paths for change in _changes(samples.pools[path].dtype)]
     if len(plans) > MAX_ROWS:
         plans = [plans[at] for at in np.sort(random.choice(len(plans), MAX_ROWS, replace=False))]
-    together = _shared_changes()
+    together = [*_shared_changes(), *([_by_chance] * (_COMBINED_ROWS if len(paths) > 1 else 0))]
     columns = samples.draw(len(plans) + len(together), random)
     with np.errstate(all="ignore"):
         for row, (path, change) in enumerate(plans):
@@ -72,6 +73,15 @@ def _shared_changes() -> tuple[Change, ...]:
         _ties,
         _negated,
     )
+
+
+def _by_chance(row: NDArray[Any], random: Generator) -> NDArray[Any]:
+    """One special value, everywhere or in one place; the small ones more often, where fields cancel one another."""
+    values = special_values(row.dtype)
+    small = [value for value in values if abs(float(value)) <= 1]
+    pool = small if random.random() < 0.7 else values
+    value = pool[random.integers(len(pool))]
+    return (_everywhere if random.random() < 0.7 else _in_one_place)(value)(row, random)
 
 
 def _in_one_place(value: Any) -> Change:

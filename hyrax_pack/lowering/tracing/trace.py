@@ -334,7 +334,7 @@ def _constant_dtype(value: Any, wanted: Any) -> Any:
 
 def _name_of(function: Any) -> str:
     home = str(getattr(function, "__module__", "") or "")
-    name = getattr(function, "__qualname__", None) or getattr(function, "__name__", None) or type(function).__name__
+    name = getattr(function, "__name__", None) or type(function).__name__
     home = "numpy" if home.startswith("numpy") and "." not in home.removeprefix("numpy.lib") else home
     if isinstance(function, np.ufunc):
         home = "numpy"
