@@ -35,6 +35,12 @@ def find_difference(
     return f"{got[place]} where numpy gives {wanted[place]} (row {place[0]}, {int(bad.sum())} of {bad.size} values)"
 
 
+def differing_rows(wanted: NDArray[Any], got: NDArray[Any], relative: float) -> NDArray[np.bool_]:
+    """Say for every row whether anything in it differs by more than the relative measure."""
+    bad = _differs(wanted, got, relative, None)
+    return np.asarray(bad.reshape(len(bad), -1).any(axis=1))
+
+
 def _differs(
     wanted: NDArray[Any], got: NDArray[Any], relative: float, noise: NDArray[np.float64] | None
 ) -> NDArray[np.bool_]:

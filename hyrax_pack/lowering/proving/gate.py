@@ -17,8 +17,8 @@ from hyrax_runtime.manifest import Reason
 from hyrax_runtime.session import open_session
 from numpy.typing import NDArray
 
-from hyrax_pack.lowering.proving.calling import Function, FunctionRaised, call_original, raising_rows
-from hyrax_pack.lowering.proving.comparing import find_difference
+from hyrax_pack.lowering.proving.calling import Function, FunctionRaised, Tensors, call_original, raising_rows
+from hyrax_pack.lowering.proving.comparing import differing_rows, find_difference
 from hyrax_pack.lowering.proving.noise import ShakenFunction, measure_noise
 from hyrax_pack.lowering.proving.quiet import quiet_stderr
 from hyrax_pack.lowering.proving.reference import ReferenceRuntime
@@ -50,12 +50,11 @@ class Promise:
 
 @dataclass(frozen=True)
 class Case:
-    """Rows to try, what to call them, what the function gave for them, and how far rounding moves that."""
+    """Rows to try, what to call them, and what the function gave for them."""
 
     words: str
     columns: Columns
-    wanted: Mapping[str, NDArray[Any]]
-    noise: Mapping[str, NDArray[np.float64]]
+    slots: Tensors
 
 
 class _Failed(Exception):  # noqa: N818 - a verdict
@@ -131,9 +130,8 @@ class _Gate:
                 again = self._case(words, columns)
             except FunctionRaised as error:
                 raise _Failed(f"it raises for {words}: {error}") from error
-            for name, wanted in cases[-1].wanted.items():
-                if not _same_bits(wanted, again.wanted[name]):
-                    raise _Failed("two calls with the same rows differ: hidden state, a clock or random numbers")
+            if not all(map(_same_bits, cases[-1].slots, again.slots)):
+                raise _Failed("two calls with the same rows differ: hidden state, a clock or random numbers")
         return cases
 
     def stress_cases(self) -> list[Case]:
@@ -165,8 +163,13 @@ class _Gate:
         except _FAILURES as error:
             raise _Failed(f"{words} fails for {case.words}: {_first_line(error)}") from error
         for promise in self._promises:
-            name = promise.name
-            difference = find_difference(case.wanted[name], got[name], promise.relative, case.noise.get(name))
+            wanted = case.slots[promise.place]
+            if wanted is None:
+                raise _Failed(f"slot {promise.place} is None for {case.words}")
+            difference = find_difference(wanted, got[promise.name], promise.relative)
+            if difference and wanted.dtype.kind == "f":
+                noise = self._noise(case, promise, got[promise.name])
+                difference = find_difference(wanted, got[promise.name], promise.relative, noise)
             if difference:
                 raise _Failed(f"for {case.words} {words} gives {difference} in slot {promise.place}")
 
@@ -185,16 +188,21 @@ class _Gate:
                 raise _Failed("it raises for some values, and the graph does not")
 
     def _case(self, words: str, columns: Columns) -> Case:
-        slots = call_original(self._function, self._samples, columns)
-        noise = measure_noise(self._shaken, self._samples, columns, slots)
-        wanted = {promise.name: slots[promise.place] for promise in self._promises}
-        moved = {promise.name: noise[promise.place] for promise in self._promises}
-        return Case(
-            words,
-            columns,
-            {name: one for name, one in wanted.items() if one is not None},
-            {name: one for name, one in moved.items() if one is not None},
-        )
+        return Case(words, columns, call_original(self._function, self._samples, columns))
+
+    def _noise(self, case: Case, promise: Promise, got: NDArray[Any]) -> NDArray[np.float64] | None:
+        """Measure how far rounding moves a slot, in the rows that differ: it costs more than all else."""
+        wanted = case.slots[promise.place]
+        if wanted is None or wanted.shape != got.shape:
+            return None
+        rows = np.arange(len(wanted))
+        if self._samples.contract.batch == "independent":
+            rows = rows[differing_rows(wanted, got, promise.relative)]
+        plain = tuple(slot if slot is None or not len(slot) else slot[rows] for slot in case.slots)
+        found = measure_noise(self._shaken, self._samples, take_rows(case.columns, rows), plain)[promise.place]
+        noise = np.zeros(wanted.shape)
+        noise[rows] = 0.0 if found is None else found
+        return noise
 
     def _among(self, columns: Columns, row: int) -> Case | None:
         """Return a batch of three with one stress row; None where the function raises for it."""
@@ -207,7 +215,9 @@ class _Gate:
             raise _Failed(f"it raises for some values, which a graph cannot: {error}") from error
 
 
-def _same_bits(a: NDArray[Any], b: NDArray[Any]) -> bool:
+def _same_bits(a: NDArray[Any] | None, b: NDArray[Any] | None) -> bool:
+    if a is None or b is None:
+        return a is b
     return a.dtype == b.dtype and a.shape == b.shape and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
 
 

@@ -23,7 +23,6 @@ from hyrax_pack.lowering.proving.samples import Samples
 
 RUNS = 3
 _ULPS, _STRONGER = 2.0, 8.0
-_SLACK = 4.0
 _CALLED, _ROUNDED, _CHANGED = "__hyrax_called__", "__hyrax_rounded__", "__hyrax_changed__"
 
 _ACCUMULATING = frozenset(
@@ -43,6 +42,9 @@ _ROUNDING = _ACCUMULATING | frozenset(
         "sinh", "sqrt", "square", "subtract", "tan", "tanh", "true_divide",
     }
 )  # fmt: skip
+
+
+Noise = Sequence[NDArray[np.float64] | None]
 
 
 class ShakenFunction:
@@ -79,11 +81,11 @@ class ShakenFunction:
     def _rounded(self, value: Any) -> Any:
         """Return a float result with its last bits moved; everything else as it is."""
         if isinstance(value, np.ndarray | np.floating) and value.dtype.kind == "f":
-            signs = self._random.integers(0, 2, value.shape) * 2 - 1
+            signs = (self._random.integers(0, 256, value.shape, dtype=np.uint8) & 1).astype(value.dtype)
+            step = value.dtype.type(_ULPS * self._strength * np.finfo(value.dtype).eps)
             with np.errstate(all="ignore"):
-                step = value.dtype.type(_ULPS * self._strength * np.finfo(value.dtype).eps) * value
-                moved = value + step * signs.astype(value.dtype)
-            kept = np.where(np.isfinite(value) & np.isfinite(moved), moved, value)
+                moved = value + value * (signs * (step + step) - step)
+            kept = np.where(np.isfinite(moved), moved, value)
             return kept if isinstance(value, np.ndarray) else kept[()]
         if type(value) is tuple:
             return tuple(map(self._rounded, value))
@@ -97,7 +99,7 @@ class ShakenFunction:
 
 def measure_noise(
     shaken: ShakenFunction, samples: Samples, columns: Mapping[str, NDArray[Any]], plain: Tensors
-) -> Sequence[NDArray[np.float64] | None]:
+) -> Noise:
     """Return, per slot, how far rounding moves every value; None for slots that hold no floats."""
     noise: list[NDArray[np.float64] | None] = [
         np.zeros(one.shape) if one is not None and one.dtype.kind == "f" else None for one in plain
@@ -107,8 +109,8 @@ def measure_noise(
         for place, (held, little, much) in enumerate(zip(noise, *moved, strict=True)):
             if held is None or little is None or much is None:
                 continue
-            found = np.minimum(much / _STRONGER, _SLACK * little)
-            noise[place] = np.maximum(held, np.where(much >= _STRONGER / 2 * little, found, 0.0))
+            grows = much >= _STRONGER / 2 * little
+            noise[place] = np.maximum(held, np.where(grows, much / _STRONGER, 0.0))
     return noise
 
 
