@@ -20,6 +20,7 @@ RUNTIME_COMMANDS = {
     "trust": "Show a bundle's code and record your consent to run it.",
     "unpack": "Write a bundle's members into a folder.",
     "predict": "Predict from a .npz or Parquet file; write a table.",
+    "bench": "Measure a bundle on this machine, against bare onnxruntime; advise on settings.",
 }
 
 app = typer.Typer(

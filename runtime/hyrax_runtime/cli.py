@@ -20,6 +20,7 @@ COMMANDS = {
     "trust": "show a bundle's code and record your consent to run it",
     "unpack": "write a bundle's members into a folder",
     "predict": "rows from a .npz or Parquet file in, outputs out",
+    "bench": "this machine's figures for a bundle, against bare onnxruntime",
 }
 
 

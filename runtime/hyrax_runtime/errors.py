@@ -317,6 +317,12 @@ class DriftError(DeviceError):
     code: ClassVar[str] = "device/drift"
 
 
+class MeasureError(DeviceError):
+    """A process that was started to be timed did not come back with its times."""
+
+    code: ClassVar[str] = "device/measure"
+
+
 class MissingExtraError(DeviceError):
     """An optional distribution is needed for what was asked; says which extra installs it."""
 

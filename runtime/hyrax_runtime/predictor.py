@@ -26,7 +26,7 @@ from hyrax_runtime.errors import (
 from hyrax_runtime.manifest import Manifest
 from hyrax_runtime.outputs import Arrays, Outputs, empty_outputs
 from hyrax_runtime.pieces import Pieces
-from hyrax_runtime.routes import Python, Settings, open_graph, open_route
+from hyrax_runtime.routes import Python, Route, Settings, open_graph, open_route
 from hyrax_runtime.session import VERSION, Session
 from hyrax_runtime.trust import Trust
 
@@ -176,6 +176,11 @@ class Predictor:
         with self._changing_watches:
             self._watches = (*self._watches, watch)
         return watch
+
+    @property
+    def route(self) -> Route:
+        """The steps of a prediction, for what measures them one by one."""
+        return self._route
 
     def close(self) -> None:
         """Close the file. The predictor goes on predicting; only `selftest` needs the file."""
