@@ -189,6 +189,12 @@ class NoiseError(ExportError):
     code: ClassVar[str] = "export/noise"
 
 
+class NotFiniteError(ExportError):
+    """Weights are not finite, or an output is NaN on every row: nothing compared with NaN proves anything."""
+
+    code: ClassVar[str] = "export/not-finite"
+
+
 class ParityError(ExportError):
     """The ONNX graph does not compute what the model computes.
 

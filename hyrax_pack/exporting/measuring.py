@@ -9,7 +9,7 @@ from typing import Any, Generic, Literal, TypeVar
 import numpy as np
 from torch import nn
 
-from hyrax_pack.errors import CoupledRowsError, ExportError, NoiseError
+from hyrax_pack.errors import CoupledRowsError, ExportError, NoiseError, NotFiniteError
 from hyrax_pack.exporting.answering import Answering
 from hyrax_pack.exporting.independence import Batch, prove_independence
 from hyrax_pack.exporting.noise import Answer, NoiseReport, answer_trials, answer_wide, measure_noise
@@ -77,6 +77,7 @@ def measure_model(
         Rows depend on one another, and the batch is not declared joint.
     """
     _check_place(model)
+    _check_weights(model)
     return measure(
         lambda layout: Reference(model, hook, layout, output_names),
         make_slots,
@@ -110,6 +111,7 @@ def measure(
     trials = _trials(make_slots, pool, layout, list(held_out) or list(sample))
     answers = answer_trials(answering, trials)
     check_names(layout, answers[0].narrow)
+    _check_evidence(answers)
     answers, noise, proof = _measure(answering, answers, batch)
     notes: tuple[str, ...] = ()
     if input_names is None:
@@ -123,6 +125,32 @@ def _check_place(model: nn.Module) -> None:
     elsewhere = {str(tensor.device) for tensor in held if tensor.device.type != "cpu"}
     if elsewhere:
         raise ExportError(f"the model is on {', '.join(sorted(elsewhere))}: move it to the CPU first, model.to('cpu')")
+
+
+def _check_weights(model: nn.Module) -> None:
+    """Refuse weights that are not finite; a buffer may hold infinities, as an attention mask does, and no NaN."""
+    for name, tensor in model.named_parameters():
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            raise NotFiniteError(
+                f"parameter {name!r} holds NaN or infinity: this model has diverged. "
+                "Export weights from before that, or train again with a smaller step"
+            )
+    for name, buffer in model.named_buffers():
+        if buffer.is_floating_point() and bool(buffer.isnan().any()):
+            raise NotFiniteError(f"buffer {name!r} holds NaN: this model has diverged; train again")
+
+
+def _check_evidence(answers: Sequence[Answer]) -> None:
+    """Refuse an output without a single number in it over all trials: NaN equals NaN whatever the graph does."""
+    for name, first in answers[0].narrow.items():
+        if first.dtype.kind != "f":
+            continue
+        values = [answer.narrow[name] for answer in answers]
+        if any(value.size for value in values) and not any(np.isfinite(value).any() for value in values):
+            raise NotFiniteError(
+                f"output {name!r} is NaN or infinite on every row that was tried: nothing can be proven about it. "
+                "Look at the data for NaN, and at the model for a division by zero"
+            )
 
 
 def _look_at_slots(

@@ -26,6 +26,8 @@ def prune(reference: Answering, slots: Slots) -> tuple[Layout, tuple[str, ...]]:
     layout = reference.layout
     before = reference.run(slots)
     notes: list[str] = []
+    if not _shows_anything(before):
+        return layout, ()
     for place, slot in reversed(layout.inputs):
         if _changes_an_output(reference, slots, place, before):
             continue
@@ -35,6 +37,11 @@ def prune(reference: Answering, slots: Slots) -> tuple[Layout, tuple[str, ...]]:
         layout = layout.without(place)
         notes.append(f"slot {place} of to_tensor changes no output: it is no input of the graph")
     return layout, tuple(reversed(notes))
+
+
+def _shows_anything(outputs: Outputs) -> bool:
+    """Whether there is a number to see a change in: NaN stays NaN, whatever a slot holds."""
+    return all(values.dtype.kind != "f" or bool(np.isfinite(values).any()) for values in outputs.values())
 
 
 def _changes_an_output(reference: Answering, slots: Slots, place: int, before: Outputs) -> bool:

@@ -10,8 +10,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from hyrax_pack.errors import ParityError
-from hyrax_pack.exporting import Network
+from hyrax_pack.errors import NotFiniteError, ParityError
+from hyrax_pack.exporting import Network, export_network
 
 Export = Callable[..., Network]
 
@@ -58,3 +58,37 @@ def test_a_model_that_fills_the_holes_itself_is_exported(export: Export, holes: 
 def test_the_greatest_float_has_a_tolerance_too(export: Export, holes: NDArray[np.float32]) -> None:
     network = export(lambda self, x: torch.nan_to_num(x), holes)
     assert network.outputs[0].scale == np.finfo(np.float32).max
+
+
+class Plain(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = torch.nn.Linear(3, 2)
+        self.register_buffer("mask", torch.tensor([0.0, float("-inf")]))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.linear(x)
+
+
+def export_plain(model: torch.nn.Module, rows: NDArray[np.float32]) -> Network:
+    return export_network(
+        model, "forward", lambda at: (rows[list(at)],), returns="array", sample=range(8), held_out=range(8, len(rows))
+    )
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused_by_name(bad: float) -> None:
+    model = Plain()
+    with torch.no_grad():
+        model.linear.weight[1, 2] = bad
+    with pytest.raises(NotFiniteError, match=r"'linear\.weight'.*diverged"):
+        export_plain(model, np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32))
+
+
+def test_a_mask_of_infinities_is_no_divergence() -> None:
+    export_plain(Plain(), np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32))
+
+
+def test_an_output_without_a_number_proves_nothing() -> None:
+    with pytest.raises(NotFiniteError, match="nothing can be proven"):
+        export_plain(Plain(), np.full((40, 3), np.nan, dtype=np.float32))
