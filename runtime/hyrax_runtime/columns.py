@@ -87,10 +87,18 @@ def count_if_recorded(field: FieldContract) -> Callable[[Any], int]:
 
 
 def dtype_fault(given: np.dtype[Any], wanted: np.dtype[Any]) -> str:
-    """Say why a dtype cannot stand for the recorded one, with the cure; empty where a cast loses nothing."""
+    """Say why a dtype cannot stand for the recorded one, with the cure; empty where nothing is or was lost.
+
+    Integers may be narrower than recorded: they hold the same values. Floats may not, since a float16 has lost its
+    digits before it comes here; nor may another kind pass, since counts in the place of magnitudes are a mistake.
+    """
     given = given.newbyteorder("=")
-    if given == wanted or (given.kind not in "OUSVT" and np.can_cast(given, wanted, "safe")):
+    if given == wanted or (given.kind in "iu" and wanted.kind in "iu" and np.can_cast(given, wanted, "safe")):
         return ""
+    if given.kind == wanted.kind == "f" and given.itemsize < wanted.itemsize:
+        return (
+            f"dtype {given} where {wanted} is recorded: its digits are lost already; pass the values as {wanted.name!r}"
+        )
     if given.kind == wanted.kind:
         return f"dtype {given} where {wanted} is recorded, and a cast could lose digits; pass .astype({wanted.name!r})"
     return f"dtype {given} where {wanted} is recorded; convert it to {wanted.name} before the call"
