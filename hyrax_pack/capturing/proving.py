@@ -15,7 +15,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,6 +24,7 @@ from hyrax_runtime.replay import Returned, as_slots, copy_input
 from hyrax_pack.capturing import fresh_process
 from hyrax_pack.capturing.captured import Captured
 from hyrax_pack.capturing.coupling import BATCH_SIZES, Coupling, Plan, measure_coupling, plan_batches
+from hyrax_pack.capturing.extreme_company import find_coupling
 from hyrax_pack.errors import HyraxError, Problem, ProofError
 from hyrax_pack.resolving.user_code import user_code
 
@@ -105,7 +106,10 @@ def prove(captured: Captured, live: Callable[[Any], Any], make_batch: MakeBatch,
     problems = _problems(lives, answers, plan)
     if problems:
         raise ProofError(_source(captured), problems)
-    return _proof(answers[0], plan, measure_coupling(plan, [slots for _, slots in answers[0]["results"]]))
+    coupling = measure_coupling(plan, [slots for _, slots in answers[0]["results"]])
+    if coupling.independent and (found := find_coupling(live, make_batch, row_indices)):
+        coupling = replace(coupling, independent=False, notes=(*coupling.notes, f"rows touch one another: {found}"))
+    return _proof(answers[0], plan, coupling)
 
 
 @dataclass(frozen=True)

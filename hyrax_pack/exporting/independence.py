@@ -8,15 +8,19 @@ from typing import Any, Literal
 
 import numpy as np
 from hyrax_runtime.difference import greatest_difference
+from numpy.typing import NDArray
 
 from hyrax_pack.errors import CoupledRowsError
-from hyrax_pack.exporting.answering import Answering
+from hyrax_pack.exporting.answering import Answering, Outputs
 from hyrax_pack.exporting.noise import Answer, NoiseReport
 from hyrax_pack.exporting.slots import take
 from hyrax_pack.exporting.trials import Trial
-from hyrax_pack.exporting.watching import OperatorWatch
+from hyrax_pack.exporting.watching import OperatorWatch, UserCode
 
 Batch = Literal["independent", "joint"]
+
+_COMPANY = 5
+_EXTREMES = (1e3, -1e3, 1e-3, 0.0, float("nan"), float("inf"))
 
 
 def prove_independence(
@@ -57,6 +61,46 @@ def prove_independence(
         "sizes": sorted({answer.trial.size for answer in answers if answer.trial.rows is not None}),
         "outputs": outputs,
     }
+
+
+def check_extreme_company(reference: Answering, pool: Trial, noise: NoiseReport) -> None:
+    """Refuse a model in which one extreme row changes what the rows beside it answer.
+
+    Ordinary rows do not show a rule over the batch that they never wake. Rows that the model refuses with an error
+    are passed over.
+
+    Raises
+    ------
+    CoupledRowsError
+        Names the output and the row.
+    """
+    slots = take(pool.slots, [at % pool.size for at in range(_COMPANY)])
+    before = reference.run(slots)
+    for factor in _EXTREMES:
+        changed = tuple(_with_extreme_row(slot, factor) for slot in slots)
+        after: Outputs | None = None
+        with UserCode():
+            after = reference.run(changed)
+        if after is None:
+            continue
+        for name, measured in noise.outputs.items():
+            one, other = before[name], after[name]
+            apart = greatest_difference(one[1:], other[1:]) if one.shape == other.shape else np.inf
+            if apart > measured.tolerance:
+                raise CoupledRowsError(
+                    f"output {name!r}: where one row is multiplied by {factor:g}, the rows beside it answer "
+                    f"differently by {apart:.3g} (rounding explains {measured.tolerance:.2g}). Look for a rule over "
+                    'the whole batch (x.max() without an axis); if it is meant, set batch = "joint" under [model]'
+                )
+
+
+def _with_extreme_row(slot: NDArray[Any] | None, factor: float) -> NDArray[Any] | None:
+    if slot is None or not len(slot) or slot.dtype.kind != "f":
+        return slot
+    changed = slot.copy()
+    with np.errstate(all="ignore"):
+        changed[0] = changed[0] * slot.dtype.type(factor)
+    return changed
 
 
 def _cause(reference: Answering, name: str, pool: Trial, where: Trial) -> str:

@@ -18,7 +18,7 @@ from torch import nn
 from hyrax_pack.errors import ParityError
 from hyrax_pack.exporting.carried_weights import check_carried_weights
 from hyrax_pack.exporting.drawing import Drawn, draw_graph
-from hyrax_pack.exporting.independence import Batch
+from hyrax_pack.exporting.independence import Batch, check_extreme_company
 from hyrax_pack.exporting.measuring import Measured, measure_model
 from hyrax_pack.exporting.network import Network
 from hyrax_pack.exporting.parity import Gate, Record
@@ -101,8 +101,12 @@ def finished(measured: Measured[Any], drawn: Drawn, batch: Batch, *, fresh: bool
     ------
     ParityError
         They disagree.
+    CoupledRowsError
+        An extreme row changes its neighbours' answers, and the batch is not declared joint.
     """
     records = hold_against(measured, drawn)
+    if batch == "independent":  # last: where tracing or the gate finds the same fault, they name the line
+        check_extreme_company(measured.reference, measured.answers[0].trial, measured.noise)
     return Network(
         graph=drawn.graph,
         weights=drawn.weights,

@@ -214,8 +214,9 @@ def check_rows_alone(proof: Proof, batch: Batch, origin: str) -> None:
     """
     if proof.batch == "joint" and batch == "independent":
         raise CoupledRowsError(
-            f"to_tensor ({origin}): a row's tensor depends on the other rows of its batch. Compute each row from "
-            'itself alone, or declare the batch joint: [model] batch = "joint"'
+            f"to_tensor ({origin}): a row's tensor depends on the other rows of its batch"
+            f"{''.join(f'; {note}' for note in proof.notes if note.startswith('rows touch'))}. Compute each row from "
+            'itself alone (axis=1 and up), or declare the batch joint: [model] batch = "joint"'
         )
 
 

@@ -364,3 +364,15 @@ def test_a_slot_in_the_middle_keeps_the_places_of_the_others(export: Export, tab
 
     network = export(lambda self, b: self.linear(b[0]).sum(1) + b[2].sum(1), make, returns="tuple")
     assert [entry.name for entry in network.description.inputs] == ["input_0", "input_2"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(lambda self, x: self.linear(torch.where(x.max() > 50, x / 255, x)), id="a threshold"),
+        pytest.param(lambda self, x: self.linear(x) * torch.isfinite(x).all(), id="one bad value empties all"),
+    ],
+)
+def test_a_rule_over_the_batch_that_ordinary_rows_never_wake_is_refused(export: Export, answer: Any) -> None:
+    with pytest.raises(CoupledRowsError, match=r"multiplied by .*the rows beside it"):
+        export(answer)
