@@ -210,9 +210,17 @@ _add_runtime_commands()
 def main() -> None:
     """Run the command line; the one place where an error becomes an exit code."""
     try:
-        app()
+        try:
+            app()
+        finally:
+            if sys.stdout is not None:  # it is None where the caller has closed it
+                sys.stdout.flush()
     except HyraxError as error:
         print(f"hyrax-pack: {error}", file=sys.stderr)
         sys.exit(2 if isinstance(error, UsageError) else 1)
-    except BrokenPipeError:
+    except OSError as error:
+        from hyrax_runtime.cli import lost_stdout
+
+        if not lost_stdout(error):
+            raise
         sys.exit(1)

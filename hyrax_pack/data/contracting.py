@@ -58,7 +58,7 @@ def observe_contract(
         raise DataError(describe("input contract", problems))
     sound = [path for path in described if not faults[path]]
     fields = tuple(seen[path].contract(described[path], path in fields_read) for path in sound)
-    return InputContract(fields=fields, batch=batch)
+    return InputContract(fields=fields, batch=batch, id_field=group.id_field)
 
 
 def _add_shapes_of_single_rows(group: Group, seen: Mapping[str, _Column]) -> None:

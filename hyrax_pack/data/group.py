@@ -103,6 +103,12 @@ class Group:
             return list(rows)
         return self._primary.read(self._primary.id_field, rows.tolist())
 
+    @property
+    def id_field(self) -> str | None:
+        """The path of the field that the ids come from, `friendly/field`; None where they are positions."""
+        name = self._primary.id_field
+        return None if name is None else f"{self._primary.friendly}/{name}"
+
     def plan(self, *, inference: bool = False) -> Plan:
         """Return which fields of which data set are read."""
         chosen = self._inference_plan if inference else self._plan

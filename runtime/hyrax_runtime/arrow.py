@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from hyrax_runtime.contract import OBJECT_ID, InputContract
 from hyrax_runtime.contract_check import DataDict, nest
-from hyrax_runtime.errors import DataFileError
+from hyrax_runtime.errors import DataFileError, OutputFileError
 from hyrax_runtime.files import ERROR_COLUMN, choose_columns, error_texts
 from hyrax_runtime.manifest import Output
 from hyrax_runtime.outputs import Outputs
@@ -42,12 +42,18 @@ class ParquetRows:
         self.rows: int = self._file.metadata.num_rows
 
     def batches(self, size: int) -> Iterator[DataDict]:
-        """Read the needed columns, `size` rows at a time."""
+        """Read the needed columns, `size` rows at a time. A file of no rows is one batch of none."""
         try:
-            for batch in self._file.iter_batches(size, columns=sorted(set(self._columns.values()))):
+            for batch in self._batches(size):
                 yield nest({place: self._rows_of(batch, name) for place, name in self._columns.items()})
         except (pa.ArrowException, OSError) as error:
             raise DataFileError(f"{self._path}: reading stopped: {_explained(error)}") from error
+
+    def _batches(self, size: int) -> Iterator[pa.RecordBatch]:
+        if self.rows:
+            yield from self._file.iter_batches(size, columns=sorted(set(self._columns.values())))
+        else:
+            yield pa.record_batch([_empty(kind) for kind in self._schema.types], schema=self._schema)
 
     def _rows_of(self, batch: pa.RecordBatch, name: str) -> NDArray[Any] | list[Any]:
         try:
@@ -70,6 +76,9 @@ class ParquetOutputs:
         batch = outputs_batch(outputs, self._declared, with_errors=self._with_errors)
         if self._writer is None:
             self._writer = pq.ParquetWriter(self._path, batch.schema)
+        elif batch.schema != self._writer.schema:
+            first, now = self._writer.schema.field(OBJECT_ID).type, batch.schema.field(OBJECT_ID).type
+            raise OutputFileError(f"the ids are {first} in the first rows and {now} later; give them one type")
         self._writer.write_batch(batch)
 
     def close(self) -> None:
@@ -123,6 +132,12 @@ def outputs_batch(outputs: Outputs, declared: Sequence[Output], *, with_errors: 
         arrays.append(pa.array([text or None for text in error_texts(outputs, rows)], pa.string()))
         fields.append(pa.field(ERROR_COLUMN, pa.string()))
     return pa.record_batch(arrays, schema=pa.schema(fields))
+
+
+def _empty(kind: pa.DataType) -> pa.Array:
+    if isinstance(kind, pa.BaseExtensionType):  # which pa.array cannot make from nothing
+        return pa.ExtensionArray.from_storage(kind, _empty(kind.storage_type))
+    return pa.array([], kind)
 
 
 def _rows(column: pa.Array) -> NDArray[Any] | list[Any]:

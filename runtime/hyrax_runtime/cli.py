@@ -7,6 +7,7 @@ stderr. A command's module is imported when the command is run.
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import sys
 from collections.abc import Sequence
@@ -33,18 +34,29 @@ def main(argv: Sequence[str] | None = None) -> int:
             _parser([]).print_help(sys.stderr)
             return 2
         code: int = arguments.run(arguments)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # it is None where the caller has closed it
+            sys.stdout.flush()
     except HyraxError as error:
         print(f"hyrax-run: {error}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
     except KeyboardInterrupt:
         print("hyrax-run: interrupted; nothing half-written is left", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        # whoever read our output has gone; Python would complain again when it flushes stdout at exit
-        sys.stdout = None
+    except OSError as error:
+        if not lost_stdout(error):
+            raise
         return 1
     return code
+
+
+def lost_stdout(error: OSError) -> bool:
+    """Whether an error is that of an stdout that takes no more; then it is said, unless whoever read it has gone."""
+    if error.filename is not None or error.errno not in (errno.EPIPE, errno.ENOSPC, errno.EBADF, errno.EIO):
+        return False
+    sys.stdout = None  # Python would complain again when it flushes stdout at exit
+    if error.errno != errno.EPIPE:
+        print(f"hyrax-run: the results cannot be written to stdout: {error.strerror}", file=sys.stderr)
+    return True
 
 
 def _parser(given: Sequence[str]) -> argparse.ArgumentParser:

@@ -76,12 +76,19 @@ class FieldContract:
 class InputContract:
     """Every field that training saw, in the order of `data_dict`.
 
-    `batch` is `independent` (rows do not touch one another) or `joint` (the caller's batch is the unit and is never
-    split, merged or masked).
+    Attributes
+    ----------
+    fields : tuple of FieldContract
+    batch : str
+        `independent` (rows do not touch one another) or `joint` (the caller's batch is the unit and is never split,
+        merged or masked).
+    id_field : str or None
+        The path of the field that training took `object_id` from, such as `data/candid`; None where it counted rows.
     """
 
     fields: tuple[FieldContract, ...]
     batch: Literal["independent", "joint"]
+    id_field: str | None = None
 
     @property
     def read(self) -> tuple[FieldContract, ...]:

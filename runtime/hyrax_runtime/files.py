@@ -1,7 +1,7 @@
 """Files of rows in, files of outputs out: `.npz` here, Parquet in `hyrax_runtime.arrow`. Row order is kept.
 
 Arrays and columns are named `friendly/field`, or `field` where that is unambiguous; the first axis is rows; ids stand
-in `object_id` unless told. Outputs are written beside their ids, to a temporary file that takes its name when complete.
+in the field that training took them from, or in `object_id`, unless told. Outputs are written beside their ids, to a temporary file that takes its name when complete.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from hyrax_runtime.contract_check import DataDict, nest
 from hyrax_runtime.errors import DataFileError, MissingExtraError, OutputFileError, Problem, UsageError, describe
 from hyrax_runtime.manifest import Output
 from hyrax_runtime.nearest import nearest_name
-from hyrax_runtime.outputs import Outputs
+from hyrax_runtime.outputs import Outputs, empty_outputs
 
 ERROR_COLUMN = "error"
 PARQUET_ENDINGS = (".parquet", ".pq")
@@ -35,7 +35,7 @@ class RowsFile(Protocol):
     rows: int
 
     def batches(self, size: int) -> Iterator[DataDict]:
-        """Read the rows in order, `size` at a time, as `data_dict`s; only one batch is held."""
+        """Read the rows in order, `size` at a time, as `data_dict`s: one batch is held, and at least one given."""
         ...
 
 
@@ -64,7 +64,7 @@ def open_rows(path: str | os.PathLike[str], contract: InputContract, *, ids: str
     contract : InputContract
         Which fields are needed; other columns are left alone.
     ids : str, optional
-        The column of ids; `object_id` where there is one unless told.
+        The column of ids. Unless told: the field that training took the ids from, else `object_id`.
 
     Raises
     ------
@@ -107,8 +107,8 @@ class NpzRows:
         self.rows = counts.pop() if counts else 0
 
     def batches(self, size: int) -> Iterator[DataDict]:
-        """Cut the arrays into batches; views, nothing is copied."""
-        for start in range(0, self.rows, size):
+        """Cut the arrays into batches; views, nothing is copied. A file of no rows is one batch of none."""
+        for start in range(0, max(self.rows, 1), size):
             yield nest({place: array[start : start + size] for place, array in self._arrays.items()})
 
 
@@ -118,28 +118,46 @@ def choose_columns(path: Path, names: Sequence[str], contract: InputContract, id
     Raises
     ------
     DataFileError
-        Fields that `to_tensor` reads are missing, or the column of ids that was asked for.
+        Fields that `to_tensor` reads are missing or there twice, or so is the column of ids that was asked for.
     """
-    short = [field.field for field in contract.read]
+    short = [field.field for field in contract.fields if field.path != OBJECT_ID]
     taken = [field.path for field in contract.read]
+    id_column = _id_column(names, contract, ids)
     chosen: dict[str, str] = {}
     problems: list[Problem] = []
     for field in contract.read:
         ways = [field.path, *([field.field] if short.count(field.field) == 1 else [])]
-        if field.path == OBJECT_ID and ids is not None:
-            ways = [ids]
-        found = next((name for name in ways if name in names), None)
-        if found is None:
+        if field.path == OBJECT_ID:
+            ways = [id_column]
+        found = [name for name in names if name in ways]
+        if len(found) == 1:
+            chosen[field.path] = found[0]
+        elif found:
+            problems.append(Problem(field.path, f"stands in the file {_twice(found)}; keep the one that is meant"))
+        elif field.path != OBJECT_ID or ids is None:
             problems.append(Problem(field.path, _missing_column(ways, names, taken)))
-        else:
-            chosen[field.path] = found
-    if ids is not None and ids not in names:
+    held = names.count(id_column)
+    if held == 0 and ids is not None:
         problems.append(Problem("ids", _missing_column([ids], names)))
-    elif ids is not None or OBJECT_ID in names:
-        chosen.setdefault(OBJECT_ID, ids or OBJECT_ID)
+    elif held > 1 and OBJECT_ID not in taken:
+        problems.append(Problem("ids", f"{id_column!r} stands in the file {held} times; keep the one that is meant"))
+    elif held == 1:
+        chosen.setdefault(OBJECT_ID, id_column)
     if problems:
         raise DataFileError(describe(str(path), problems))
     return chosen
+
+
+def _id_column(names: Sequence[str], contract: InputContract, asked: str | None) -> str:
+    """The column of ids: the one asked for, else the field that training took them from, else `object_id`."""
+    if asked is not None:
+        return asked
+    trained = contract.id_field or OBJECT_ID
+    return next((name for name in (trained, trained.rpartition("/")[2]) if name in names), OBJECT_ID)
+
+
+def _twice(found: Sequence[str]) -> str:
+    return f"as {' and as '.join(map(repr, found))}"
 
 
 def write_outputs(
@@ -186,14 +204,16 @@ class NpzOutputs:
         """Keep one batch."""
         rows = len(next(iter(outputs.values())))
         if outputs.object_id is not None:
-            self._columns.setdefault(OBJECT_ID, []).append(np.asarray(outputs.object_id))
+            self._columns.setdefault(OBJECT_ID, []).append(_id_array(outputs.object_id))
         for name, array in outputs.items():
             self._columns.setdefault(name, []).append(array.astype(np.str_) if array.dtype.kind == "O" else array)
         if self._with_errors:
             self._columns.setdefault(ERROR_COLUMN, []).append(np.array(error_texts(outputs, rows), dtype=np.str_))
 
     def close(self) -> None:
-        """Write all of it."""
+        """Write all of it; a file of no batch at all still has its outputs."""
+        if not self._columns:
+            self.write(Outputs(empty_outputs(self._declared)))
         columns = {name: _joined(name, parts) for name, parts in self._columns.items()}
         # numpy.savez takes the names as arguments, and so cannot write an output called "file"
         with zipfile.ZipFile(self._path, "w", zipfile.ZIP_STORED) as archive:
@@ -270,6 +290,15 @@ def _named(path: str | os.PathLike[str]) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or error
         raise OutputFileError(f"{path}: cannot be written ({reason}); nothing is left of it") from error
+
+
+def _id_array(ids: Any) -> NDArray[Any]:
+    array = np.asarray(ids)
+    if array.dtype.hasobject:
+        absent = [row for row, each in enumerate(ids) if each is None]
+        what = f"{len(absent)} of {len(ids)} rows have none" if absent else "they are not all of one type"
+        raise OutputFileError(f"the ids cannot stand in a .npz file: {what}; fill the column, or write .parquet")
+    return array
 
 
 def _joined(name: str, parts: list[Any]) -> NDArray[Any]:

@@ -40,6 +40,7 @@ def _describe(bundle: Bundle) -> Iterator[str]:
     yield f"bundle     {bundle.id}"
     yield f"file       {printable(str(bundle.path))}, {bundle.size:,} bytes, format {FORMAT_MAJOR}.{FORMAT_MINOR}"
     yield f"batch      {manifest.contract.batch}: {_batch_meaning(manifest)}"
+    yield f"ids        {printable(manifest.contract.id_field or 'the numbers of the rows, in training')}"
     yield from _describe_preprocessing(bundle)
     yield from _section("inputs", ("field", "kind", "row", "form", "read", "range", "NaN", "unit"), _inputs(manifest))
     for field in manifest.contract.fields:

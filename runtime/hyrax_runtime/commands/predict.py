@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "data", metavar="DATA", help="a .npz or Parquet file; columns are named field or friendly/field"
     )
     parser.add_argument("-o", "--out", required=True, metavar="OUT", help="a .npz or .parquet file to write")
-    parser.add_argument("--ids", metavar="NAME", help="the column of ids (object_id unless told)")
+    parser.add_argument("--ids", metavar="NAME", help="the column of ids (unless told: training's own, else object_id)")
     parser.add_argument("--batch", type=int, metavar="N", help="rows at a time (by their size unless told)")
     parser.add_argument(
         "--on-error", default="raise", choices=("raise", "mask"),

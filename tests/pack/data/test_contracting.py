@@ -62,6 +62,15 @@ def test_texts_numbers_and_ids_have_their_elements(configure: Configure) -> None
     assert described["object_id"] == ("array", "int64", "scalar")
 
 
+def test_the_field_of_the_ids_is_recorded(configure: Configure) -> None:
+    assert observe(configure, Stars, set()).id_field == "data/object_id"
+
+    class Nameless(Stars):
+        get_object_id = None
+
+    assert observe(configure, Nameless, set()).id_field is None
+
+
 def test_stacked_fields_are_recorded_as_stacked(configure: Configure) -> None:
     fields = by_path(observe(configure, Stars, set(), form="stacked"))
     assert (fields["data/cutout"].form, fields["data/cutout"].shape) == ("stacked", (2, 3))

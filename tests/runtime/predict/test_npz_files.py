@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,11 +57,35 @@ def test_ids_stand_where_one_is_told(tmp_path: Path, contract: InputContract) ->
     assert batch["object_id"].tolist() == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.parametrize("column", ["candid", "survey/candid"])
+def test_ids_are_of_the_kind_that_training_used(tmp_path: Path, contract: InputContract, column: str) -> None:
+    """A file may hold an alert's id and its object's: results beside the wrong one look right."""
+    contract = replace(contract, id_field="survey/candid")
+    path = rows_file(tmp_path / "rows.npz", **{column: np.arange(5) + 700})
+    (batch,) = open_rows(path, contract).batches(5)
+    assert batch["object_id"].tolist() == [700, 701, 702, 703, 704]
+    (batch,) = open_rows(rows_file(tmp_path / "rows.npz"), contract).batches(5)
+    assert batch["object_id"].tolist() == list("abcde")
+
+
+def test_a_file_of_no_rows_gives_outputs_of_no_rows(
+    features_bundle: Path, tmp_path: Path, pin: Pin, capsys: Any
+) -> None:
+    np.savez(tmp_path / "none.npz", features=np.empty((0, 10), "f4"), object_id=np.empty(0, "i8"))
+    line = ["predict", str(features_bundle), str(tmp_path / "none.npz"), "-o", str(tmp_path / "out.npz")]
+    assert main([*line, "--trust", pin(features_bundle)]) == 0
+    with np.load(tmp_path / "out.npz") as written:
+        assert {name: (array.shape, array.dtype.name) for name, array in written.items()} == {
+            "object_id": ((0,), "int64"), "scores": ((0, 3), "float32"), "best": ((0,), "int64"),
+        }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
         pytest.param({"image": None, "imge": np.ones(5)}, "'image'; did you mean 'imge'?", id="misspelt"),
         pytest.param({"survey/mag": None, "mag": np.ones(5)}, "no column 'survey/mag'", id="short name of two fields"),
+        pytest.param({"survey/image": np.ones((5, 2, 2))}, "as 'image' and as 'survey/image'", id="two names of one"),
         pytest.param({"image": np.ones((4, 2, 2), "f4")}, "differ in their number of rows", id="row counts"),
         pytest.param({"image": np.array(1.0)}, "a single value", id="no rows"),
         pytest.param({"image": np.array([None] * 5)}, "without running pickle", id="objects"),
@@ -126,6 +153,16 @@ def test_a_full_disk_is_said_and_nothing_is_left(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(files.NpzOutputs, "close", on_full_disk)
     with pytest.raises(OutputFileError, match="No space left on device"):
         write_outputs(tmp_path / "out.npz", [outputs(0, 2)], ())
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("ids", "words"), [(["a", None, "c"], "1 of 3 rows have none"), (["a", b"b", 3.5, {}], "not all of one type")]
+)
+def test_ids_that_no_array_can_hold_are_refused(tmp_path: Path, ids: list[Any], words: str) -> None:
+    batch = Outputs({"scores": np.zeros((len(ids), 2), "f4")}, ids)
+    with pytest.raises(OutputFileError, match=words):
+        write_outputs(tmp_path / "out.npz", [batch], ())
     assert list(tmp_path.iterdir()) == []
 
 
@@ -288,6 +325,24 @@ def test_help_names_every_command_and_wrong_words_are_wrong_usage(capsys: Any) -
     with pytest.raises(SystemExit) as caught:
         main(["--version"])
     assert caught.value.code == 0 and "hyrax-run " in capsys.readouterr().out
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's full device")
+@pytest.mark.parametrize("program", ["hyrax_runtime", "hyrax_pack"])
+def test_results_that_cannot_be_written_are_an_error_in_one_line(features_bundle: Path, program: str) -> None:
+    command = [sys.executable, "-c", f"import sys; from {program}.cli import main; sys.exit(main())", "inspect"]
+    with Path("/dev/full").open("wb") as full:
+        ran = subprocess.run([*command, str(features_bundle)], stdout=full, stderr=subprocess.PIPE, check=False)
+    assert ran.returncode == 1
+    assert ran.stderr.decode().splitlines() == [
+        "hyrax-run: the results cannot be written to stdout: No space left on device"
+    ]
+
+
+def test_an_stdout_that_the_caller_closed_is_no_error(features_bundle: Path) -> None:
+    code = "import os; os.close(1); import sys; from hyrax_runtime.cli import main; sys.stdout = None; sys.exit(main())"
+    ran = subprocess.run([sys.executable, "-c", code, "inspect", str(features_bundle)], capture_output=True, check=True)
+    assert ran.stderr == b""
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))

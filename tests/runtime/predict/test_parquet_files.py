@@ -11,7 +11,7 @@ import pytest
 from hyrax_runtime.cli import main
 from hyrax_runtime.contract import FieldContract, InputContract
 from hyrax_runtime.contract_check import prepare
-from hyrax_runtime.errors import DataFileError, FieldsError
+from hyrax_runtime.errors import DataFileError, FieldsError, OutputFileError
 from hyrax_runtime.files import open_rows, write_outputs
 from hyrax_runtime.manifest import Output
 from hyrax_runtime.outputs import Outputs
@@ -206,6 +206,29 @@ def test_outputs_are_written_with_their_shapes(tmp_path: Path) -> None:
 def test_outputs_of_no_rows_still_have_their_columns(tmp_path: Path) -> None:
     assert write_outputs(tmp_path / "out.parquet", [], DECLARED) == 0
     assert pq.read_table(tmp_path / "out.parquet").column_names == ["scores", "best", "map", "free"]
+
+
+def test_a_file_of_no_rows_is_one_batch_of_none(tmp_path: Path) -> None:
+    images = pa.FixedShapeTensorArray.from_numpy_ndarray(np.ones((4, 2, 3), "f4"))
+    table = pa.table({"data/x": images, "object_id": ["a", "b", "c", "d"]}).slice(0, 0)
+    pq.write_table(table, tmp_path / "rows.parquet")
+    (batch,) = open_rows(tmp_path / "rows.parquet", one_field("float32", (2, 3))).batches(10)
+    assert np.asarray(batch["data"]["x"]).shape == (0, 2, 3) and list(batch["object_id"]) == []
+
+
+def test_ids_of_two_types_are_refused(tmp_path: Path) -> None:
+    batches = [some_outputs(3, 2), some_outputs(4, 5)]
+    batches[1].object_id = np.arange(4)
+    with pytest.raises(OutputFileError, match="the ids are string in the first rows and int64 later"):
+        write_outputs(tmp_path / "out.parquet", iter(batches), DECLARED)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_column_that_stands_there_twice_is_refused(tmp_path: Path) -> None:
+    table = pa.table([np.arange(3.0), np.arange(3.0) * 2], names=["x", "x"])
+    pq.write_table(table, tmp_path / "rows.parquet")
+    with pytest.raises(DataFileError, match="data/x: stands in the file as 'x' and as 'x'"):
+        open_rows(tmp_path / "rows.parquet", one_field("float64", ()))
 
 
 def test_a_failure_on_the_way_leaves_nothing(tmp_path: Path) -> None:
