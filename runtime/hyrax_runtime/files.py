@@ -1,7 +1,8 @@
 """Files of rows in, files of outputs out: `.npz` here, Parquet in `hyrax_runtime.arrow`. Row order is kept.
 
 Arrays and columns are named `friendly/field`, or `field` where that is unambiguous; the first axis is rows; ids stand
-in the field that training took them from, or in `object_id`, unless told. Outputs are written beside their ids, to a temporary file that takes its name when complete.
+in the field that training took them from, or in `object_id`, unless told. Outputs are written beside their ids, to a
+temporary file that takes its name when complete.
 """
 
 from __future__ import annotations
