@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -41,6 +42,20 @@ LowerOption = Annotated[
 ]
 
 
+class ResumeAccept(StrEnum):
+    """What may have changed when a run goes on; typer takes no list of literals."""
+
+    code = "code"
+    data = "data"
+
+
+class ExportAccept(StrEnum):
+    """What may have changed since training when a run is exported."""
+
+    code = "code"
+    weights = "weights"
+
+
 @app.command()
 def demo(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the demo's files go.")] = Path("demo"),
@@ -73,12 +88,18 @@ def train(
     config: ConfigFile = None,
     overrides: Overrides = None,
     resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Go on with this run folder.")] = None,
+    accept: Annotated[
+        list[ResumeAccept] | None,
+        typer.Option(help="Go on although this is not what the run was started with. Repeatable."),
+    ] = None,
 ) -> None:
     """Train a model; the run folder's path is the last line on stdout."""
     from hyrax_pack.workflow import settings_for
     from hyrax_pack.workflow import train as train_model
 
-    run = train_model(settings_for(config, overrides or (), resume), resume=resume)
+    run = train_model(
+        settings_for(config, overrides or (), resume), resume=resume, accept=[each.value for each in accept or ()]
+    )
     if os.environ.get("RANK", "0") == "0":  # under torchrun one process speaks for all
         print(run.path)
 
@@ -92,6 +113,10 @@ def export(
     to_tensor: Annotated[
         Literal["class", "run"], typer.Option(help="run: use the run's own text although the class has changed.")
     ] = "class",
+    accept: Annotated[
+        list[ExportAccept] | None,
+        typer.Option(help="Export although this is not what trained; without the run's figures. Repeatable."),
+    ] = None,
     lower: LowerOption = "auto",
     golden: Annotated[
         Path | None,
@@ -111,6 +136,7 @@ def export(
         out,
         weights="last" if last else "best",
         to_tensor=to_tensor,
+        accept=[each.value for each in accept or ()],
         lower=lower,
         golden=golden,
         model=model,

@@ -21,6 +21,7 @@ from hyrax_runtime.errors import HyraxError, Problem, UsageError, describe
 
 __all__ = [
     "CaptureError",
+    "ChangedSinceError",
     "ConfigError",
     "DataError",
     "ExportError",
@@ -93,6 +94,20 @@ class StorageError(TrainingError):
             f"{path}: cannot be written: {error.strerror or error}. What was saved before is untouched. "
             f"Make room or permission, then go on with: hyrax-pack train --resume {path.parent}"
         )
+
+
+class ChangedSinceError(TrainingError):
+    """The model's code, the data or the weights are not what the run was made with.
+
+    `what` is `code`, `data` or `weights`; `changes` says each change in a line.
+    """
+
+    code: ClassVar[str] = "training/changed-since"
+
+    def __init__(self, source: str, what: str, changes: Sequence[str], cure: str) -> None:
+        self.what = what
+        self.changes = tuple(changes)
+        super().__init__(describe(source, [Problem(f"the {what}", change) for change in changes], cure))
 
 
 class LossError(TrainingError):

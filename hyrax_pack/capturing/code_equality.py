@@ -25,15 +25,16 @@ def is_same_meaning(one: types.CodeType, other: types.CodeType) -> bool:
 
     Weaker than `is_same_code`: the same text may compile to other instructions beside other imports.
     """
-    return _meaning(one) == _meaning(other)
+    return code_meaning(one) == code_meaning(other)
+
+
+def code_meaning(code: types.CodeType) -> tuple[Any, ...]:
+    """The constants, names and variables of a code object, all the way down, as plain values."""
+    return (code.co_flags & ~_ELSEWHERE, *_parts(code, code_meaning))
 
 
 def _fingerprint(code: types.CodeType) -> tuple[Any, ...]:
     return (code.co_name, code.co_code, code.co_flags, *_parts(code, _fingerprint))
-
-
-def _meaning(code: types.CodeType) -> tuple[Any, ...]:
-    return (code.co_flags & ~_ELSEWHERE, *_parts(code, _meaning))
 
 
 def _parts(code: types.CodeType, of_code: Callable[[types.CodeType], Any]) -> tuple[Any, ...]:

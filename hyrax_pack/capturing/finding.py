@@ -107,7 +107,7 @@ def _refuse_replaced_code(function: types.FunctionType, place: str) -> None:
 
 def _matching_node(function: types.FunctionType, source: SourceFile, place: str) -> FunctionNode:
     code = function.__code__
-    equal = _equal_nodes(source, code, alone=False) or _equal_nodes(source, code, alone=True)
+    equal = equal_nodes(source, code)
     for node in equal:
         if _first_line(node) == code.co_firstlineno:
             return node
@@ -119,13 +119,17 @@ def _matching_node(function: types.FunctionType, source: SourceFile, place: str)
     raise _refusal(function, place, _why_different(source, code))
 
 
-def _equal_nodes(source: SourceFile, live: types.CodeType, *, alone: bool) -> list[FunctionNode]:
-    lines = {
-        code.co_firstlineno
-        for code in source.codes(live.co_flags, alone=alone)
-        if code.co_qualname == live.co_qualname and is_same_code(code, live)
-    }
-    return [node for node in source.functions.get(live.co_name, []) if _first_line(node) in lines]
+def equal_nodes(source: SourceFile, live: types.CodeType) -> list[FunctionNode]:
+    """Every `def` of a file that compiles to the code that is running."""
+    for alone in (False, True):
+        lines = {
+            code.co_firstlineno
+            for code in source.codes(live.co_flags, alone=alone)
+            if code.co_qualname == live.co_qualname and is_same_code(code, live)
+        }
+        if equal := [node for node in source.functions.get(live.co_name, []) if _first_line(node) in lines]:
+            return equal
+    return []
 
 
 def _why_different(source: SourceFile, code: types.CodeType) -> str:

@@ -7,12 +7,23 @@ joining.py      rows of several data sets put together by id
 splitting.py    which row goes to train, validate and test
 provider.py     from [data_request] and [split] to groups
 group.py        the rows of one group as data_dict
-contracting.py  the input contract, recorded from those rows
+contracting.py  what is seen of those rows, and the input contract that follows
+identity.py     which rows they are, so that other data is noticed
 tensors.py      what to_tensor returned, as torch tensors
 """
 
-from hyrax_pack.data.contracting import observe_contract
+from hyrax_pack.data.contracting import Observation, observe, observe_group
 from hyrax_pack.data.group import FieldDescription, Group
+from hyrax_pack.data.identity import identify, identity_differences
 from hyrax_pack.data.provider import DataProvider
 
-__all__ = ["DataProvider", "FieldDescription", "Group", "observe_contract"]
+__all__ = [
+    "DataProvider",
+    "FieldDescription",
+    "Group",
+    "Observation",
+    "identify",
+    "identity_differences",
+    "observe",
+    "observe_group",
+]

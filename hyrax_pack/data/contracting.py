@@ -1,9 +1,9 @@
-"""The input contract, recorded from the rows that `to_tensor` was given."""
+"""What is seen of every field in the rows that `to_tensor` was given, and the input contract that follows from it."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -14,18 +14,90 @@ from numpy.typing import NDArray
 from hyrax_pack.data.group import FieldDescription, Group
 from hyrax_pack.errors import DataError, Problem, describe
 
+# Rows of a group that are looked at, evenly spread, and how many are read at a time.
+MOST_ROWS = 4096
+_AT_A_TIME = 256
 # So many rows, spread over the group, are collated one by one.
 _ROWS_ALONE = 32
 
 
-def observe_contract(
-    data_dicts: Iterable[Mapping[str, Any]],
-    group: Group,
-    fields_read: Collection[str],
-    *,
-    batch: Literal["independent", "joint"] = "independent",
-) -> InputContract:
-    """Record dtype, row shape, kind, range and share of NaN of every field, over some batches.
+@dataclass(frozen=True)
+class Observation:
+    """What was seen of every field of some rows.
+
+    Attributes
+    ----------
+    fields : dict of str to FieldContract
+        By path, in the order of `data_dict`; whether they are read is not known here.
+    faults : dict of str to list of str
+        Why a field can have no contract.
+    id_field : str or None
+        The path of the field that `object_id` comes from.
+    """
+
+    fields: Mapping[str, FieldContract]
+    faults: Mapping[str, list[str]]
+    id_field: str | None
+
+    def contract(
+        self, fields_read: Collection[str], *, batch: Literal["independent", "joint"] = "independent"
+    ) -> InputContract:
+        """Return the contract, for the paths that `to_tensor` reads. A field at fault that is not read is left out.
+
+        Raises
+        ------
+        DataError
+            A field that is read has no rows, rows of differing dtype or number of axes, or values of a dtype that
+            cannot travel; all of it at once.
+        """
+        problems = [Problem(path, what) for path in self.faults if path in fields_read for what in self.faults[path]]
+        if problems:
+            raise DataError(describe("input contract", problems))
+        fields = tuple(replace(seen, read=path in fields_read) for path, seen in self.fields.items())
+        return InputContract(fields, batch, self.id_field)
+
+    def widened(self, shown: Observation) -> Observation:
+        """Return this observation with the row shapes of other rows let in; the ranges stay those seen here.
+
+        A field that the other rows have in another dtype, form or number of axes, or that only they have, is at fault.
+        """
+        faults = {path: list(found) for path, found in self.faults.items()}
+        fields: dict[str, FieldContract] = {}
+        for path in [*self.fields, *(path for path in shown.fields if path not in self.fields)]:
+            here, there = self.fields.get(path), shown.fields.get(path)
+            if here is None and path not in faults:
+                faults[path] = ["is in the rows to prove with, and not in those of training"]
+            elif here is not None and there is not None and (what := _unlike(here, there)):
+                faults.setdefault(path, []).append(f"{what}; give both the same, or train again")
+            elif here is not None:
+                fields[path] = here if there is None else _let_in(here, there)
+        for path, found in shown.faults.items():
+            faults.setdefault(path, []).extend(found)
+            fields.pop(path, None)
+        return Observation(fields, faults, self.id_field)
+
+    def to_plain(self) -> dict[str, Any]:
+        """The observation as plain values, for JSON."""
+        return {"fields": [asdict(seen) for seen in self.fields.values()], "faults": dict(self.faults)} | {
+            "id_field": self.id_field
+        }
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Observation:
+        """Read what `to_plain` gave."""
+        fields = [FieldContract(**{**row, "shape": tuple(row["shape"])}) for row in plain["fields"]]
+        return cls({seen.path: seen for seen in fields}, dict(plain["faults"]), plain["id_field"])
+
+
+def observe_group(group: Group) -> Observation:
+    """Observe rows of a group, evenly spread and at most 4,096, as inference gets them."""
+    rows = np.unique(np.linspace(0, len(group) - 1, min(len(group), MOST_ROWS)).astype(np.int64))
+    batches = (rows[start : start + _AT_A_TIME] for start in range(0, len(rows), _AT_A_TIME))
+    return observe((group.data_dict(batch, inference=True) for batch in batches), group)
+
+
+def observe(data_dicts: Iterable[Mapping[str, Any]], group: Group) -> Observation:
+    """Observe dtype, row shape, kind, range and share of NaN of every field, over some batches.
 
     Parameters
     ----------
@@ -33,32 +105,40 @@ def observe_contract(
         Batches of the inference dict, as `Group.data_dict(…, inference=True)` gives them; looked at one by one.
     group : Group
         Where they came from: it says form, element, unit and description.
-    fields_read : collection of str
-        The paths that `to_tensor` reads.
-    batch : str
-        Whether rows are independent.
-
-    Raises
-    ------
-    DataError
-        A field that is read has no rows, rows of differing dtype or number of axes, or values of a dtype that cannot
-        travel; all of it at once. Such a field that is not read is left out.
     """
     described = {each.path: each for each in group.describe_fields(inference=True)}
     seen: dict[str, _Column] = {}
     for data_dict in data_dicts:
         rows = len(data_dict[OBJECT_ID])
         for path, values in _columns(data_dict):
-            seen.setdefault(path, _Column(path)).add(values, rows)
+            seen.setdefault(path, _Column()).add(values, rows)
     if any(each.form == "collated" for each in described.values()):
         _add_shapes_of_single_rows(group, seen)
-    faults = {path: list(seen.get(path, _Column(path)).problems()) for path in described}
-    problems = [problem for path in described if path in fields_read for problem in faults[path]]
-    if problems:
-        raise DataError(describe("input contract", problems))
-    sound = [path for path in described if not faults[path]]
-    fields = tuple(seen[path].contract(described[path], path in fields_read) for path in sound)
-    return InputContract(fields=fields, batch=batch, id_field=group.id_field)
+    faults = {path: list(seen.get(path, _Column()).problems()) for path in described}
+    fields = {path: seen[path].contract(said) for path, said in described.items() if not faults[path]}
+    return Observation(fields, {path: found for path, found in faults.items() if found}, group.id_field)
+
+
+def _unlike(before: FieldContract, now: FieldContract) -> str:
+    """How a field differs in what no contract can bridge; empty where it does not."""
+    for name in ("dtype", "form", "element"):
+        was, is_now = getattr(before, name), getattr(now, name)
+        if was != is_now:
+            return f"{name} {is_now} in the rows to prove with, {was} in those of training"
+    if len(before.shape) != len(now.shape):
+        return f"shape {now.shape} in the rows to prove with, {before.shape} in those of training"
+    return ""
+
+
+def _let_in(here: FieldContract, there: FieldContract) -> FieldContract:
+    shape = tuple(
+        one if one == other else f"{here.field}.{axis}"
+        for axis, (one, other) in enumerate(zip(here.shape, there.shape, strict=True), start=1)
+    )
+    ragged = "ragged" in (here.kind, there.kind) or (
+        here.kind == "array" and here.form == "list" and shape != here.shape
+    )
+    return replace(here, shape=shape, kind="ragged" if ragged else here.kind)
 
 
 def _add_shapes_of_single_rows(group: Group, seen: Mapping[str, _Column]) -> None:
@@ -82,7 +162,6 @@ def _columns(data_dict: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
 class _Column:
     """What was seen of one field."""
 
-    path: str
     dtypes: dict[str, int] = field(default_factory=dict)
     shapes: dict[tuple[int, ...], None] = field(default_factory=dict)
     listed: bool = False
@@ -118,36 +197,36 @@ class _Column:
         for (shape, _dtype), group in alike.items():
             self._add_array(np.stack(group), shape, len(group))
 
-    def problems(self) -> Iterable[Problem]:
+    def problems(self) -> Iterator[str]:
         """What keeps this field from having a contract."""
         if self.fault is not None:
-            yield Problem(self.path, self.fault)
+            yield self.fault
             return
         if not self.dtypes:
-            yield Problem(self.path, "no rows were seen")
+            yield "no rows were seen"
         if len(self.dtypes) > 1:
             seen = ", ".join(f"{name} in {count} rows" for name, count in self.dtypes.items())
-            yield Problem(self.path, f"rows of different dtypes ({seen}); give every row the same")
+            yield f"rows of different dtypes ({seen}); give every row the same"
         for name in self.dtypes:
             if name not in (*ITEM_SIZE, "str", "bytes"):
-                yield Problem(self.path, f"values of dtype {name} cannot travel; one of {', '.join(ITEM_SIZE)}")
+                yield f"values of dtype {name} cannot travel; one of {', '.join(ITEM_SIZE)}"
         if set(self.dtypes) & {"str", "bytes"} and set(self.shapes) != {()}:
-            yield Problem(self.path, "arrays of texts; a row may hold one text")
+            yield "arrays of texts; a row may hold one text"
         if len({len(shape) for shape in self.shapes}) > 1:
             shapes = ", ".join(map(str, list(self.shapes)[:3]))
-            yield Problem(self.path, f"rows with different numbers of axes ({shapes}); give every row the same")
+            yield f"rows with different numbers of axes ({shapes}); give every row the same"
 
-    def contract(self, said: FieldDescription, read: bool) -> FieldContract:
+    def contract(self, said: FieldDescription) -> FieldContract:
         """Return the contract of a field without problems."""
         dtype = next(iter(self.dtypes))
         return FieldContract(
-            path=self.path,
+            path=said.path,
             kind=self._kind(dtype),
             dtype=dtype,
-            shape=self._shape(),
+            shape=self._shape(said.path.rpartition("/")[2]),
             form=said.form,
             element=said.element,
-            read=read,
+            read=False,
             least=self.least,
             greatest=self.greatest,
             nan_share=self.nans / self.values if self.values else 0.0,
@@ -162,8 +241,7 @@ class _Column:
             return "bytes"
         return "ragged" if self.listed and len(self.shapes) > 1 else "array"
 
-    def _shape(self) -> tuple[Dim, ...]:
-        name = self.path.rsplit("/", 1)[-1]
+    def _shape(self, name: str) -> tuple[Dim, ...]:
         sizes = [set(axis) for axis in zip(*self.shapes, strict=True)]
         return tuple(
             next(iter(size)) if len(size) == 1 else f"{name}.{axis}" for axis, size in enumerate(sizes, start=1)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import platform
-import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from hyrax_runtime.manifest import Requirement
 
-PACKAGES = ("hyrax-pack", "hyrax-runtime", "torch", "onnx", "onnx-ir", "onnxscript", "onnxruntime", "numpy")
-GIT_TIMEOUT_S = 10
+from hyrax_pack.run.surroundings import describe_commit, installed_packages
 
 
 def gather_provenance(
@@ -47,7 +44,7 @@ def gather_provenance(
     dict
         The same for the same origin: the file's bytes follow from it.
     """
-    packages = {name: version for name in PACKAGES if (version := installed_version(name)) is not None}
+    packages = installed_packages()
     packages |= {each.distribution: each.version for each in requirements if each.distribution and each.version}
     found: dict[str, Any] = {
         "packages": dict(sorted(packages.items())),
@@ -60,29 +57,3 @@ def gather_provenance(
     if source is not None:
         found |= describe_commit(source.parent)
     return found | (more or {})
-
-
-def installed_version(distribution: str) -> str | None:
-    """Return the version of an installed distribution; None where it is not installed."""
-    try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def describe_commit(folder: Path) -> dict[str, Any]:
-    """Return `git_commit`, and `git_changed` for a working tree with changes; nothing outside a repository."""
-    commit = _git(folder, "rev-parse", "HEAD")
-    if commit is None:
-        return {}
-    changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
-    return {"git_commit": commit, "git_changed": bool(changed)}
-
-
-def _git(folder: Path, *words: str) -> str | None:
-    command = ["git", "-C", str(folder), *words]
-    try:
-        finished = subprocess.run(command, capture_output=True, text=True, check=False, timeout=GIT_TIMEOUT_S)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return finished.stdout.strip() if finished.returncode == 0 else None

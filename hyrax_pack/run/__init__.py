@@ -4,6 +4,8 @@
     runtime_config.toml      the resolved settings; there from the first moment
     run.json                 what no setting says: seed, start, digest of to_tensor, state
     to_tensor.py             the captured text that training executes
+    code.json                the model's code, part by part
+    data.json                which rows there were, and what was seen of their fields
     metrics.jsonl            the truth of the run, one record a line
     weights.pt               a state_dict: the best epoch
     last.pt                  a state_dict: the last epoch

@@ -27,8 +27,11 @@ CONFIG_FILE = "runtime_config.toml"
 FACTS_FILE = "run.json"
 TEXT_FILE = "to_tensor.py"
 METRICS_FILE = "metrics.jsonl"
+CODE_FILE = "code.json"
+DATA_FILE = "data.json"
 LAST_WEIGHTS = "last.pt"
 FORMAT = 1
+_WEIGHTS = "weights_sha256"
 
 Which = Literal["best", "last"]
 # Letters that cannot be taken for one another when a path is read aloud.
@@ -69,6 +72,21 @@ class Run:
     def note(self, facts: Mapping[str, Any]) -> None:
         """Add to the facts, or change them."""
         write_file(self.path / FACTS_FILE, json.dumps({**self.facts, **facts}, indent=2) + "\n")
+
+    def recorded(self, file: str) -> dict[str, Any] | None:
+        """What CODE_FILE or DATA_FILE says; None where training stopped before it was written."""
+        path = self.path / file
+        try:
+            found: dict[str, Any] = json.loads(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise TrainingError(f"{path}: unreadable ({error}); put the file back") from error
+        return found
+
+    def record(self, file: str, plain: Mapping[str, Any]) -> None:
+        """Write CODE_FILE or DATA_FILE."""
+        write_file(self.path / file, json.dumps(plain, indent=1) + "\n")
 
     @property
     def to_tensor_sha256(self) -> str:
@@ -123,6 +141,19 @@ class Run:
                 f"Go on with: hyrax-pack train --resume {self.path} or choose another run"
             )
         return path
+
+    def note_weights(self, name: str, file: Path) -> None:
+        """Note the digest of weights that are about to take their place under `name`.
+
+        That of those that stand there now is kept beside it: a kill may come in between.
+        """
+        noted = dict(self.facts.get(_WEIGHTS, {}))
+        noted[name] = [*noted.get(name, [])[-1:], _digest_of(file)]
+        self.note({_WEIGHTS: noted})
+
+    def are_as_trained(self, weights: Path) -> bool:
+        """Whether a weights file of this run is, to the byte, what training wrote."""
+        return _digest_of(weights) in self.facts.get(_WEIGHTS, {}).get(weights.name, [])
 
     def weights_path(self, which: Which) -> Path:
         """Where those weights stand, or will."""
@@ -196,6 +227,14 @@ def open_run(path: str | Path) -> Run:
         if not (folder / name).is_file():
             raise TrainingError(f"{folder}: not a run folder: {name} is missing")
     return Run(folder)
+
+
+def _digest_of(file: Path) -> str:
+    try:
+        with file.open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest()
+    except OSError as error:
+        raise TrainingError(f"{file}: cannot be read: {error.strerror or error}") from error
 
 
 def _free_name(results: Path, command: str) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -14,8 +14,10 @@ TEMPORARY = ".partial"
 
 
 @contextmanager
-def replace_file(path: Path) -> Iterator[Path]:
+def replace_file(path: Path, *, announce: Callable[[Path], None] | None = None) -> Iterator[Path]:
     """Give a temporary path beside `path`; when the block ends well, it takes the place of `path`.
+
+    `announce` is called with the finished file, just before.
 
     Raises
     ------
@@ -27,6 +29,8 @@ def replace_file(path: Path) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
+        if announce is not None:
+            announce(temporary)
         temporary.replace(path)
         sync_folder(path.parent)
     except OSError as error:

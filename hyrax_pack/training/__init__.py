@@ -2,6 +2,7 @@
 
 starting.py      train_run: the run folder first, everything slow after it
 preparing.py     class, captured to_tensor, data, model and device of one run
+origin.py        what a run was started with, and that it goes on with the same
 running.py       everything around the loop: processes, signals, tracking, the journal
 epochs.py        the loop: steps and epochs, hooks, and what is written down when
 saving.py        checkpoints, and the weights of the best and the last epoch

@@ -109,15 +109,15 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint, *, keep: int | None =
     return path
 
 
-def save_tensors(path: Path, content: Any) -> None:
-    """`torch.save`, whole or not at all.
+def save_tensors(path: Path, content: Any, *, announce: Callable[[Path], None] | None = None) -> None:
+    """`torch.save`, whole or not at all; `announce` is as in `replace_file`.
 
     Raises
     ------
     StorageError
         The disk refuses; what stood at `path` before still stands.
     """
-    with replace_file(path) as temporary, temporary.open("wb") as raw:
+    with replace_file(path, announce=announce) as temporary, temporary.open("wb") as raw:
         file = WatchedFile(raw)
         try:
             torch.save(content, cast("IO[bytes]", file))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import torch
@@ -15,8 +15,10 @@ from hyrax_pack.errors import TrainingError
 from hyrax_pack.model import ModelSpec, build_model, describe_model, model_class
 from hyrax_pack.run import Run, load_into, write_file
 from hyrax_pack.run.folder import TEXT_FILE
+from hyrax_pack.run.surroundings import describe_commit, training_packages
 from hyrax_pack.training.data_random import DataGenerators
 from hyrax_pack.training.loading import Batches, TensorFunction, changes_input
+from hyrax_pack.training.origin import record_or_check_code, record_or_check_data
 from hyrax_pack.training.parallel import World
 from hyrax_pack.training.seeding import seed_everything
 
@@ -47,8 +49,12 @@ class Parts:
                 batches.close()
 
 
-def prepare_parts(run: Run, world: World, device: torch.device, say: Callable[[str], None]) -> Parts:
+def prepare_parts(
+    run: Run, world: World, device: torch.device, say: Callable[[str], None], accept: Collection[str] = ()
+) -> Parts:
     """Load the class, capture its to_tensor, open the data, build the model.
+
+    `accept` holds `code` or `data` where a run may go on with others than it was started with.
 
     Raises
     ------
@@ -71,10 +77,15 @@ def prepare_parts(run: Run, world: World, device: torch.device, say: Callable[[s
 
     train = batches("train")
     validate, test = (batches(name) if provider.has_group(name) else None for name in ("validate", "test"))
-    data_random = DataGenerators(each.group for each in (train, validate, test) if each is not None)
+    groups = [each.group for each in (train, validate, test) if each is not None]
+    data_random = DataGenerators(groups)
     sample = train.sample()
+    untouched = data_random.state()
+    record_or_check_data(run, groups, accept=accept, first=world.rank == 0)
+    data_random.restore(untouched)
     seed_everything(seed)  # again: how much randomness opening the data took must not reach the weights
     model = build_model(cls, config, sample)
+    record_or_check_code(run, spec, model, accept=accept, first=world.rank == 0)
     initial = config.path("train.model_weights_file")
     if initial is not None:
         load_into(model, initial)
@@ -93,7 +104,14 @@ def _captured_text(run: Run, spec: ModelSpec, world: World, say: Callable[[str],
         for note in captured.notes:
             say(note)
         write_file(run.path / TEXT_FILE, captured.text)
-        run.note({"to_tensor_sha256": captured.sha256, "to_tensor_origin": captured.origin})
+        run.note(
+            {
+                "to_tensor_sha256": captured.sha256,
+                "to_tensor_origin": captured.origin,
+                "packages": training_packages(),
+                **describe_commit(run.config.base_dir),
+            }
+        )
     world.share(None)  # the first process has written by now
     text = run.to_tensor_text
     if not same_code(text, captured.text):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from hyrax_pack.run import Journal, Run
@@ -16,7 +17,9 @@ from hyrax_pack.training.stopping import watch_signals
 from hyrax_pack.training.tracking import Tracking, plan_tracking
 
 
-def train_in_folder(run: Run | None, *, device: str | None, progress: bool | None, tracking: Tracking) -> Run:
+def train_in_folder(
+    run: Run | None, *, device: str | None, accept: Collection[str], progress: bool | None, tracking: Tracking
+) -> Run:
     """Train in a run folder, from its newest checkpoint on.
 
     Parameters
@@ -25,6 +28,8 @@ def train_in_folder(run: Run | None, *, device: str | None, progress: bool | Non
         None: in the folder of the first process, under torchrun.
     device : str or None
         What was asked for now; None: what the run was started with.
+    accept : collection of str
+        `code` or `data`: what may have changed since the run was started.
     tracking : Tracking
         Told what to follow once it is known.
     """
@@ -36,7 +41,7 @@ def train_in_folder(run: Run | None, *, device: str | None, progress: bool | Non
         run = run or Run(Path(path))
         with make_reporter(progress, first=world.rank == 0) as reporter:
             reporter.say(f"{run.path.name}: training on {chosen}")
-            parts = prepare_parts(run, world, chosen, reporter.say)
+            parts = prepare_parts(run, world, chosen, reporter.say, accept)
             checkpoint = newest_checkpoint(run.path, reporter.say)
             if checkpoint is not None:
                 reporter.say(f"Going on after step {checkpoint.position.step}.")

@@ -7,6 +7,7 @@ last.pt. A kill between any two of them leaves a run that goes on from the check
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -118,15 +119,19 @@ class Saver:
 
     def _write_weights(self, which: Which) -> None:
         path, spec, model = self._run.weights_path(which), self._parts.spec, self._parts.model
+        announce = partial(self._run.note_weights, path.name)
         if spec.save is not None:
-            with replace_file(path) as temporary, user_code(f"{spec.name}.{spec.save}", TrainingError):
+            with (
+                replace_file(path, announce=announce) as temporary,
+                user_code(f"{spec.name}.{spec.save}", TrainingError),
+            ):
                 getattr(model, spec.save)(temporary)
             return
         state = model.state_dict()
         for name, value in state.items():
             if torch.is_tensor(value):  # on the CPU, so that a plain torch.load reads it where there is no GPU
                 state[name] = value.detach().cpu()
-        save_tensors(path, state)
+        save_tensors(path, state, announce=announce)
 
     def _warn(self, unsaved: tuple[str, ...]) -> None:
         if unsaved and not self._warned:

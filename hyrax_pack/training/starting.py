@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
+from typing import Literal
 
 from hyrax_pack.config import Config
 from hyrax_pack.errors import ConfigError, Interrupted, StorageError, TrainingError
 from hyrax_pack.run import Run, create_run, lock_folder, open_run
 from hyrax_pack.training.tracking import End, NoTracking, Tracking, start_tracking
 
+Accept = Literal["code", "data"]
 # Where a run lies and what it runs on may differ from one resume to the next.
 _FREE_KEYS = ("general.results_dir", "general.log_level", "train.resume", "train.device")
 # What MLflow calls the state of a run.
@@ -19,7 +22,12 @@ _ENDS: dict[str, End] = {"finished": "FINISHED", "failed": "FAILED", "interrupte
 
 
 def train_run(
-    config: Config | None, *, resume: str | Path | None = None, progress: bool | None = None, track: bool = True
+    config: Config | None,
+    *,
+    resume: str | Path | None = None,
+    accept: Collection[Accept] = (),
+    progress: bool | None = None,
+    track: bool = True,
 ) -> Run:
     """Train to the last epoch, from the beginning or from where a run stands.
 
@@ -29,6 +37,8 @@ def train_run(
         The settings; None only with `resume`, which then takes the run's own.
     resume : path or None
         A run folder to go on with; `[train] resume` counts as one.
+    accept : collection of str
+        `code` or `data`: go on although it is not what the run was started with. That is recorded in the run.
     progress : bool or None
         Whether to draw a progress bar; None: where stderr is a terminal.
     track : bool
@@ -59,24 +69,26 @@ def train_run(
     elif _is_first():
         run = create_run(config)
     else:  # the first process makes the folder and tells the others
-        return _train(None, device, progress)
+        return _train(None, device, accept, progress)
     if run.facts["state"] == "finished":
         _say(f"{run.path.name} is finished: nothing to do.")
         return run
     if not _is_first():
-        return _train(run, device, progress)
+        return _train(run, device, accept, progress)
     with lock_folder(run.path):
-        return _train_as_first(run, device, progress, track=track)
+        return _train_as_first(run, device, accept, progress, track=track)
 
 
-def _train_as_first(run: Run, device: str | None, progress: bool | None, *, track: bool) -> Run:
+def _train_as_first(
+    run: Run, device: str | None, accept: Collection[Accept], progress: bool | None, *, track: bool
+) -> Run:
     """Train, with tracking, and note in the run folder and there how it ended."""
     run.note({"state": "running"})
     # Before torch is imported: MLflow takes as long, in a process of its own.
     tracking = start_tracking(run.path, _say) if track else NoTracking()
     state = "failed"
     try:
-        _train(run, device, progress, tracking)
+        _train(run, device, accept, progress, tracking)
         state = "finished"
     except Interrupted:
         state = "interrupted"
@@ -92,10 +104,16 @@ def _train_as_first(run: Run, device: str | None, progress: bool | None, *, trac
     return run
 
 
-def _train(run: Run | None, device: str | None, progress: bool | None, tracking: Tracking | None = None) -> Run:
+def _train(
+    run: Run | None,
+    device: str | None,
+    accept: Collection[Accept],
+    progress: bool | None,
+    tracking: Tracking | None = None,
+) -> Run:
     from hyrax_pack.training.running import train_in_folder
 
-    return train_in_folder(run, device=device, progress=progress, tracking=tracking or NoTracking())
+    return train_in_folder(run, device=device, accept=accept, progress=progress, tracking=tracking or NoTracking())
 
 
 def _say(text: str) -> None:

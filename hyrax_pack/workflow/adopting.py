@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from hyrax_runtime.replay import as_slots, compile_function
 
 from hyrax_pack.capturing import Captured, capture
+from hyrax_pack.data import observe_group
 from hyrax_pack.data.tensors import to_torch
 from hyrax_pack.errors import ModelError, UsageError
 from hyrax_pack.model import ModelSpec
@@ -19,7 +20,7 @@ from hyrax_pack.run.folder import FACTS_FILE
 from hyrax_pack.workflow.choosing_form import Lower
 from hyrax_pack.workflow.evidence import Evidence, evidence_group
 from hyrax_pack.workflow.shipping import Batch, Say, Subject, check_target, export, ship, silent
-from hyrax_pack.workflow.trained import Which
+from hyrax_pack.workflow.trained import Accept, Which
 from hyrax_pack.workflow.upstream_run import (
     SETTINGS,
     UpstreamRun,
@@ -99,7 +100,7 @@ def adopt(
         captured=captured,
         live=live,
         rows=evidence_group(provider),
-        seen=provider.group("train"),
+        observed=observe_group(provider.group("train")),
         batch=batch,
         facts={"run_id": found.path.name, "config_digest": digest, "more": {"framework": "hyrax"}},
     )
@@ -129,6 +130,7 @@ def export_folder(
     *,
     weights: Which = "best",
     to_tensor: Literal["class", "run"] = "class",
+    accept: Collection[Accept] = (),
     golden: str | Path | None = None,
     model: str | None = None,
     lower: Lower = "auto",
@@ -147,7 +149,7 @@ def export_folder(
     if (folder / FACTS_FILE).is_file() or not (folder / SETTINGS).is_file():
         if golden is not None or model is not None:
             raise UsageError(f"{folder}: --golden and --model are for run folders of Hyrax; this is not one")
-        return export(folder, path, weights=weights, to_tensor=to_tensor, lower=lower, say=say)
+        return export(folder, path, weights=weights, to_tensor=to_tensor, accept=accept, lower=lower, say=say)
     return adopt(folder, path, golden=golden, model=model, lower=lower, say=say)
 
 

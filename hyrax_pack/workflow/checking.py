@@ -12,7 +12,7 @@ from hyrax_runtime.replay import as_slots, compile_function
 
 from hyrax_pack.capturing import Captured, Proof, prove
 from hyrax_pack.config import Config, load_config
-from hyrax_pack.data import DataProvider
+from hyrax_pack.data import DataProvider, observe_group
 from hyrax_pack.errors import HyraxError
 from hyrax_pack.model import ModelSpec, build_model, describe_model, model_class
 from hyrax_pack.workflow.evidence import Evidence, evidence_group, gather_evidence, record_contract
@@ -138,7 +138,7 @@ def _lower(captured: Captured, evidence: Evidence, proof: Proof) -> Finding:
     layout = observe_layout([returned.slots, *alone], returned.returns)
     found = lower(
         captured.text,
-        contract=record_contract(evidence.group, evidence, proof.fields_read, proof.batch),
+        contract=record_contract(observe_group(evidence.group), evidence, proof.fields_read, proof.batch),
         slots=layout.slots,
         function=evidence.function,
         examples=[evidence.data_dict(evidence.held_out or evidence.sample)],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,17 +10,13 @@ import numpy as np
 from hyrax_runtime.contract import InputContract
 from hyrax_runtime.replay import Returned, as_slots
 
-from hyrax_pack.data import DataProvider
-from hyrax_pack.data.contracting import observe_contract
-from hyrax_pack.data.group import Group
+from hyrax_pack.data import DataProvider, Group, Observation, observe
 from hyrax_pack.errors import AbsentLabelError, ExportError
 from hyrax_pack.exporting import choose_golden_rows
 from hyrax_pack.resolving import user_code
 
 SAMPLE_ROWS = 8
 HELD_OUT_ROWS = 256
-CONTRACT_ROWS = 4096  # rows whose ranges the contract records
-CONTRACT_BATCH = 256
 
 
 @dataclass(frozen=True)
@@ -90,17 +86,17 @@ def gather_evidence(group: Group, function: Callable[[Any], Any]) -> Evidence:
 
 
 def record_contract(
-    seen: Group, evidence: Evidence, fields_read: frozenset[str], batch: Literal["independent", "joint"]
+    trained: Observation, evidence: Evidence, fields_read: frozenset[str], batch: Literal["independent", "joint"]
 ) -> InputContract:
-    """Record the input contract over the rows that training saw (evenly spread, at most 4,096) and the evidence."""
+    """Return the contract of the rows that training saw; rows of the evidence let their shapes in.
 
-    def batches() -> Iterator[dict[str, Any]]:
-        yield evidence.data_dict([*evidence.sample, *evidence.held_out])
-        rows = _spread(len(seen), CONTRACT_ROWS)
-        for start in range(0, len(rows), CONTRACT_BATCH):
-            yield seen.data_dict(rows[start : start + CONTRACT_BATCH], inference=True)
-
-    return observe_contract(batches(), evidence.group, fields_read, batch=batch)
+    Raises
+    ------
+    DataError
+        A field that is read cannot have a contract, or the evidence has it otherwise than training.
+    """
+    shown = observe([evidence.data_dict([*evidence.sample, *evidence.held_out])], evidence.group)
+    return trained.widened(shown).contract(fields_read, batch=batch)
 
 
 def _spread(count: int, most: int) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,13 +11,21 @@ from typing import TYPE_CHECKING, Any, Literal
 from hyrax_runtime.replay import compile_function
 
 from hyrax_pack.capturing import Captured
-from hyrax_pack.data.group import Group
+from hyrax_pack.data import Group, Observation
 from hyrax_pack.errors import CoupledRowsError, PackError
 from hyrax_pack.run import Run
 from hyrax_pack.run.listing import summarise
 from hyrax_pack.workflow.choosing_form import Lower, choose_form
 from hyrax_pack.workflow.evidence import Evidence, evidence_group, gather_evidence, record_contract
-from hyrax_pack.workflow.trained import Trained, Which, load_trained
+from hyrax_pack.workflow.trained import (
+    Accept,
+    Trained,
+    Which,
+    describe_changes,
+    load_trained,
+    observed_in_training,
+    provenance_of,
+)
 
 if TYPE_CHECKING:
     from hyrax_runtime.bundle import Bundle
@@ -45,8 +53,8 @@ class Subject:
         The function that the text is proven against.
     rows : Group
         Rows to prove with.
-    seen : Group
-        Rows whose ranges the input contract records.
+    observed : Observation
+        What was seen of the fields in training: the input contract.
     batch : str
         What is declared: rows are `independent`, or the batch is a `joint` unit.
     source : Path or None
@@ -61,7 +69,7 @@ class Subject:
     captured: Captured
     live: Callable[[Any], Any]
     rows: Group
-    seen: Group
+    observed: Observation
     batch: Batch = "independent"
     source: Path | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -79,6 +87,7 @@ def export(
     *,
     weights: Which = "best",
     to_tensor: Literal["class", "run"] = "class",
+    accept: Collection[Accept] = (),
     lower: Lower = "auto",
     say: Say = silent,
 ) -> Bundle:
@@ -94,6 +103,9 @@ def export(
         `best` or `last`.
     to_tensor : str
         `class` refuses a run whose class now captures to other code; `run` uses the run's own text all the same.
+    accept : collection of str
+        `code` or `weights`: ship them although they are not what trained, or what training wrote; the bundle then says
+        so, and bears none of the run's figures.
     lower : str
         Whether to_tensor becomes a graph: `auto` where it can, `require` or no file, `off`.
     say : callable
@@ -106,28 +118,34 @@ def export(
 
     Raises
     ------
+    ChangedSinceError, StaleTextError
+        Code, weights or to_tensor are no longer those that trained.
     CaptureError, ExportError, ParityError, PackError
         Says which step, which output, which batch, what difference. Nothing is written.
     """
     path = Path(path)
     check_target(path)
-    trained = load_trained(run, weights=weights, to_tensor=to_tensor)
+    trained = load_trained(run, weights=weights, to_tensor=to_tensor, accept=accept)
+    for line in describe_changes(trained):
+        say(f"{'run':10} {line}")
     summary = summarise(trained.run)
+    as_trained = not trained.accepted and weights == "best"  # the figures are those of the best weights
     config = trained.run.config
     subject = Subject(
         name=trained.spec.name,
         captured=trained.captured,
         live=trained.spec.tensor_function if to_tensor == "class" else compile_function(trained.captured.text),
         rows=evidence_group(trained.provider),
-        seen=trained.provider.group("train"),
+        observed=observed_in_training(trained),
         batch=config.get("model.batch"),
         source=_source_file(trained),
         facts={
             "run_id": trained.run.path.name,
             "config_digest": config.digest(),
             "seed": int(trained.run.facts["seed"]),
+            "more": provenance_of(trained),
         },
-        metrics={summary.metric: summary.best} if summary.metric and summary.best is not None else {},
+        metrics={summary.metric: summary.best} if summary.metric and summary.best is not None and as_trained else {},
         config_toml=config.to_toml(portable=True),
     )
 
@@ -168,13 +186,13 @@ def ship(subject: Subject, path: Path, make_network: MakeNetwork, lower: Lower =
     first = evidence.returned(evidence.sample)
     proof = prove(captured, subject.live, evidence.data_dict, evidence.held_out or evidence.sample)
     check_rows_alone(proof, subject.batch, captured.origin)
+    contract = record_contract(subject.observed, evidence, proof.fields_read, subject.batch)
     for note in (*captured.notes, *proof.notes):
         say(f"           {note}")
     say("           proven in a process without torch: equal bit for bit")
     network = make_network(first.returns, evidence)
     for number, line in enumerate([*parity_table(network.parity).splitlines(), *network.notes]):
         say(f"{'graph' if number == 0 else '':10} {line}")
-    contract = record_contract(subject.seen, evidence, proof.fields_read, network.batch)
     examples = [evidence.data_dict(evidence.held_out or evidence.sample)]
     form = choose_form(lower, captured, contract, network, examples, evidence.function)
     for number, line in enumerate(form.says):

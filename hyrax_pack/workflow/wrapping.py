@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from hyrax_pack.data import observe_group
 from hyrax_pack.errors import ExportError
 from hyrax_pack.resolving import resolve_function
 from hyrax_pack.workflow.choosing_form import Lower
@@ -89,7 +90,7 @@ def wrap(
         captured=captured,
         live=function,
         rows=rows,
-        seen=rows,
+        observed=observe_group(rows),
         batch=batch,
         facts={"more": {"wrapped_file": graph.name, "wrapped_sha256": digest}},
     )

@@ -198,7 +198,9 @@ class Predictor:
         return f"Predictor({str(self.path)!r}, {self.id}, {self.provider})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _load_again, (str(self.path), self.id, self.settings)
+        # the same form there as here; where Python does not run, nobody may have allowed it
+        settings = replace(self.settings, python="never") if self.lowered else self.settings
+        return _load_again, (str(self.path), self.id, settings)
 
     def _run(self, data_dict: DataDict, rows: int) -> Arrays:
         if rows == 0:

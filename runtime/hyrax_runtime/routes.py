@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from hyrax_runtime.bundle import Bundle
 from hyrax_runtime.contract import InputContract
-from hyrax_runtime.errors import NotLoweredError, UsageError
+from hyrax_runtime.errors import NotLoweredError, UntrustedError, UsageError
 from hyrax_runtime.feeding import Feed, Feeds, field_feed, replay_feed
 from hyrax_runtime.replay import check_requirements, compile_function
 from hyrax_runtime.session import Session, open_session
@@ -48,14 +48,14 @@ class Route:
 
 
 def open_route(bundle: Bundle, settings: Settings, trust: Trust) -> Route:
-    """Choose the route that the bundle prefers, or the one without Python where that is demanded, and open it.
+    """Choose the quicker route of those that may run, or the one without Python where that is demanded, and open it.
 
     Raises
     ------
     NotLoweredError
         `python="never"`, and the bundle holds Python only.
     TrustError
-        Python would run, and nobody allowed it; or the bundle is another than the pinned one.
+        Python would have to run, and nobody allowed it; or the bundle is another than the pinned one.
     RequirementError
         The text imports what is not installed here.
     UsageError, SessionError, ProviderError
@@ -64,7 +64,12 @@ def open_route(bundle: Bundle, settings: Settings, trust: Trust) -> Route:
     if settings.python not in ("allow", "never"):
         raise UsageError(f"python={settings.python!r} is not one of allow, never")
     lowered = _runs_lowered(bundle, settings.python)
-    require_trust(bundle, trust, runs_python=not lowered)
+    try:
+        require_trust(bundle, trust, runs_python=not lowered)
+    except UntrustedError:
+        if "lowered" not in bundle.manifest.preprocessing.forms:
+            raise
+        lowered = True  # the slower of two proven forms, and it needs nobody's consent
     return _lowered_route(bundle, settings) if lowered else _replay_route(bundle, settings)
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from hyrax_pack.config import Config
@@ -60,8 +58,7 @@ def plan_tracking(run: Run, class_name: str) -> TrackingPlan:
     """
     config = run.config
     tags = {TO_TENSOR: run.to_tensor_sha256}
-    commit = find_commit(config.base_dir)
-    if commit:
+    if commit := run.facts.get("git_commit"):
         tags[GIT_COMMIT] = commit
     database = run.path.parent / "mlflow" / "mlflow.db"
     return TrackingPlan(
@@ -98,14 +95,3 @@ def collect_params(config: Config, class_name: str) -> dict[str, str | float]:
 def axis_of(name: str) -> str:
     """The field of a record that a metric is drawn over: `epoch` for figures of an epoch, else `step`."""
     return "epoch" if name.startswith(_EPOCH_NAMES) else "step"
-
-
-def find_commit(folder: Path) -> str | None:
-    """The git commit of the folder that holds the user's model; None outside a repository or without git."""
-    try:
-        found = subprocess.run(
-            ["git", "-C", str(folder), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=False
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return found.stdout.strip() if found.returncode == 0 else None

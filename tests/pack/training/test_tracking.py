@@ -17,9 +17,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from hyrax_pack.config import load_config
 from hyrax_pack.errors import Interrupted, ResolveError
 from hyrax_pack.run import Run, newest_run
+from hyrax_pack.run.surroundings import describe_commit
 from hyrax_pack.training import train_run
 from hyrax_pack.training.tracking.following import FeedError, Follower, Point
-from hyrax_pack.training.tracking.plan import axis_of, collect_params, find_commit
+from hyrax_pack.training.tracking.plan import GIT_COMMIT, axis_of, collect_params, plan_tracking
 from tests.pack.training.conftest import MakeConfig, Train, in_child
 
 SETTINGS: dict[str, Any] = {"split__validate": 0.3, "train__epochs": 5}
@@ -261,12 +262,11 @@ def test_arguments_of_the_same_name_are_kept_apart(config: MakeConfig) -> None:
     assert (params["epochs"], params["optimizer.epochs"]) == (2, 3)
 
 
-def test_the_commit_of_the_folder_with_the_class_is_found(tmp_path: Path) -> None:
-    assert find_commit(tmp_path) is None
+def test_the_commit_of_the_folder_with_the_class_is_a_tag(train: Train, tmp_path: Path) -> None:
     git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b.c"]
     subprocess.run([*git, "init", "-q"], check=True)
     subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "Begin"], check=True)
-    commit = find_commit(tmp_path)
-    assert commit is not None
-    assert len(commit) == 40
-    assert find_commit(tmp_path / "gone") is None
+    assert describe_commit(tmp_path / "gone") == {}
+    commit = describe_commit(tmp_path)["git_commit"]
+    run = train(general__base_dir=str(tmp_path))
+    assert len(commit) == 40 and plan_tracking(run, "Plain").tags[GIT_COMMIT] == commit

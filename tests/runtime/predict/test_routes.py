@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -53,8 +54,18 @@ def test_the_preferred_form_runs_unless_python_is_excluded(tmp_path: Path, wante
     assert (replaying.lowered, without.lowered) == (False, True)
     for predictor in (replaying, without):
         np.testing.assert_allclose(predictor.predict(forging.features(6))["scores"], wanted, rtol=1e-6, atol=1e-6)
+
+
+def test_the_quicker_form_that_may_run_runs(tmp_path: Path, pin: Pin) -> None:
+    path = forge(tmp_path / "both.hyrax", ("replay", "lowered"))
+    untrusted = hr.load(path)
+    assert (untrusted.lowered, hr.load(path, trust=pin(path)).lowered) == (True, False)
+    assert pickle.loads(pickle.dumps(untrusted)).lowered  # a pickle is no consent to Python
+    assert not pickle.loads(pickle.dumps(hr.load(path, trust=pin(path)))).lowered
+    with pytest.raises(PinError):
+        hr.load(path, trust="sha256:" + "0" * 64)
     with pytest.raises(hr.TrustError):
-        hr.load(path)
+        hr.load(forge(tmp_path / "text.hyrax", ("replay",), roles=()))
 
 
 def test_rows_keep_their_place_on_the_lowered_route(tmp_path: Path, wanted: Any) -> None:

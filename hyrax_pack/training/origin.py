@@ -1,0 +1,75 @@
+"""What a run was started with: the model's code and its data. A run that goes on with others would be neither run."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from torch import nn
+
+from hyrax_pack.capturing.model_code import code_differences, describe_code, from_plain
+from hyrax_pack.data import Group, Observation, identify, identity_differences, observe_group
+from hyrax_pack.errors import ChangedSinceError, DataError
+from hyrax_pack.model import ModelSpec
+from hyrax_pack.run import Run
+from hyrax_pack.run.folder import CODE_FILE, DATA_FILE
+
+_PUT_BACK = "Put it back to go on, or start a new run; to go on all the same: --accept {what}"
+
+
+def record_or_check_code(run: Run, spec: ModelSpec, model: nn.Module, *, accept: Collection[str], first: bool) -> None:
+    """Record the model's code at the first start; from then on refuse any other.
+
+    Raises
+    ------
+    ChangedSinceError
+        The code has changed, training's part of it or inference's, and `code` is not in `accept`.
+    """
+    code = describe_code(spec, model)
+    recorded = run.recorded(CODE_FILE)
+    changes = code_differences(from_plain(recorded), code, inference=False) if recorded is not None else []
+    if changes and "code" not in accept:
+        raise _refusal(run, "code", changes)
+    if first and (changes or recorded is None):
+        run.record(CODE_FILE, {name: part.to_plain() for name, part in code.items()})
+        _note_accepted(run, "code", changes)
+
+
+def record_or_check_data(run: Run, groups: Sequence[Group], *, accept: Collection[str], first: bool) -> None:
+    """Record at the first start which rows there are, and what is seen of their fields; then refuse any other.
+
+    Raises
+    ------
+    ChangedSinceError
+        The data has changed, and `data` is not in `accept`.
+    """
+    identity = {group.name: identify(group) for group in groups}
+    recorded = run.recorded(DATA_FILE)
+    changes = identity_differences(recorded["groups"], identity) if recorded is not None else []
+    if changes and "data" not in accept:
+        raise _refusal(run, "data", changes)
+    if first and (changes or recorded is None):
+        observation = _observed(groups)
+        observed = None if observation is None else observation.to_plain()
+        run.record(DATA_FILE, {"groups": identity, "observed": observed})
+        _note_accepted(run, "data", changes)
+
+
+def _observed(groups: Sequence[Group]) -> Observation | None:
+    """What is seen of the fields that are there at inference; None where the settings name some that are not here."""
+    try:
+        training, *others = (observe_group(group) for group in groups)
+    except DataError:  # export says it, training needs nothing of it
+        return None
+    for other in others:
+        training = training.widened(other)
+    return training
+
+
+def _refusal(run: Run, what: str, changes: Sequence[str]) -> ChangedSinceError:
+    return ChangedSinceError(str(run.path), what, changes, _PUT_BACK.format(what=what))
+
+
+def _note_accepted(run: Run, what: str, changes: Sequence[str]) -> None:
+    if changes:
+        before = run.facts.get("accepted", [])
+        run.note({"accepted": [*before, *(f"{what}: {change}" for change in changes)]})
