@@ -1,13 +1,14 @@
-"""One field's values: read whatever the caller holds into sound rows, and give them the form that training used.
+"""One field's values: read whatever the caller holds into sound rows.
 
 Reading repairs what loses nothing (byte order, a safe cast, a stacked array for a list) and refuses the rest with its
-cure. A fault of the whole column is raised; a fault of one row is returned with the row's number, so that the caller
-may mask it.
+cure. A fault of the whole column (its dtype, its unit) is raised; a fault of rows (no value, another shape) is returned
+with the row's number, so that the caller may mask it, however many rows have it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,14 @@ PLAIN_NUMBERS = (bool, int, float, complex)
 
 class ColumnFault(Exception):  # noqa: N818 - never leaves the runtime: the check turns it into a Problem
     """The column as a whole cannot be read."""
+
+
+class _RowFault(Exception):  # noqa: N818 - as above
+    """One row cannot be read; `of_kind` says that its dtype or unit is why, which a column has as a whole."""
+
+    def __init__(self, text: str, *, of_kind: bool = False) -> None:
+        super().__init__(text)
+        self.of_kind = of_kind
 
 
 def read_rows(field: FieldContract, values: object) -> tuple[Rows, dict[int, str]]:
@@ -39,51 +48,18 @@ def read_rows(field: FieldContract, values: object) -> tuple[Rows, dict[int, str
         return _each(held.tolist() if isinstance(held, np.ndarray) else held, _text_reader(field))
     dtype = np.dtype(field.dtype)
     if isinstance(held, np.ndarray):
-        fault = dtype_fault(held.dtype, dtype) or shape_fault(held.shape[1:], field.shape)
-        if fault:
+        if fault := dtype_fault(held.dtype, dtype):
             raise ColumnFault(fault)
-        return np.ascontiguousarray(held, dtype=dtype).reshape(held.shape), {}
+        return _of_shape(np.ascontiguousarray(held, dtype=dtype).reshape(held.shape), field.shape)
     if held and all(type(row) in PLAIN_NUMBERS for row in held):
-        return _plain_column(held, dtype, field.shape), {}
-    rows, faults = _each(held, lambda row: _read_row(row, dtype, field.shape))
-    if faults and len(set(faults.values())) == 1 and len(faults) == len(rows) > 1:
-        raise ColumnFault(f"every row: {faults[0]}")
+        try:
+            return _of_shape(_plain(held, dtype), field.shape)
+        except _RowFault as fault:
+            raise ColumnFault(str(fault)) from fault
+    rows, faults = _each(held, lambda row: _read_row(row, field, dtype))
     if field.kind == "array" and field.form != "list":
         _refuse_unlike_rows(rows, faults)
     return rows, faults
-
-
-def as_recorded(field: FieldContract, rows: Rows) -> Any:
-    """Give sound rows (none refused) the form and the elements that `to_tensor` met in training."""
-    if field.kind in ("string", "bytes"):
-        return _recorded_text(field, list(rows))
-    if field.form != "list" and field.kind == "array" and (field.form == "stacked" or field.element == "array"):
-        return _stacked(field, rows)
-    if field.element == "python":
-        return rows.tolist() if isinstance(rows, np.ndarray) else [row.tolist() for row in rows]
-    if field.element == "scalar":
-        return list(rows) if isinstance(rows, np.ndarray) else [row[()] for row in rows]
-    return [np.asarray(row) for row in rows]
-
-
-def count_if_recorded(field: FieldContract) -> Callable[[Any], int]:
-    """Return a quick test: the number of rows of a column that stands in the recorded form already, else -1.
-
-    A caller in a loop passes the same kind of thing every time; this is what it costs then.
-    """
-    if field.kind == "array" and (field.form == "stacked" or (field.form, field.element) == ("collated", "array")):
-        return _stacked_test(np.dtype(field.dtype), field.shape)
-    if field.form != "list":
-        return _never
-    if field.kind in ("string", "bytes"):
-        plain = {"python": {"string": str, "bytes": bytes}, "scalar": {"string": np.str_, "bytes": np.bytes_}}
-        return _type_test(plain[field.element][field.kind]) if field.element != "array" else _never
-    dtype = np.dtype(field.dtype)
-    if field.element == "array":
-        return _row_test(dtype, field.shape)
-    if field.shape or field.kind == "ragged":
-        return _never
-    return _type_test(type(dtype.type().item()) if field.element == "python" else dtype.type)
 
 
 def dtype_fault(given: np.dtype[Any], wanted: np.dtype[Any]) -> str:
@@ -119,14 +95,20 @@ def shape_fault(given: tuple[int, ...], wanted: tuple[Dim, ...]) -> str:
     return f"row shape {_shape(given)} where {_shape(wanted)} is recorded{hint}"
 
 
+def unit_fault(unit: object, field: FieldContract) -> str:
+    """Say that values come in another unit than the recorded one; empty where either says nothing of its unit."""
+    if unit is None or field.unit is None or str(unit) == field.unit:
+        return ""
+    return f"in {unit} where {field.unit} is recorded; pass .to({field.unit!r}).value"
+
+
 def _container(field: FieldContract, values: object) -> NDArray[Any] | Sequence[Any]:
     """Return an array of at least one axis (never of objects), or a list or tuple of rows."""
     if type(values) is not np.ndarray:
         if isinstance(values, np.ma.MaskedArray) and np.ma.getmaskarray(values).any():
             raise ColumnFault("a masked array with masked values; fill them before the call: .filled(np.nan)")
-        unit = getattr(values, "unit", None)
-        if unit is not None and field.unit is not None and str(unit) != field.unit:
-            raise ColumnFault(f"in {unit} where {field.unit} is recorded; pass .to({field.unit!r}).value")
+        if fault := unit_fault(getattr(values, "unit", None), field):
+            raise ColumnFault(fault)
         if isinstance(values, (list, tuple)):
             return values
         if values is None or isinstance(values, (str, bytes, dict, set)) or np.isscalar(values):
@@ -141,15 +123,29 @@ def _container(field: FieldContract, values: object) -> NDArray[Any] | Sequence[
 
 
 def _each(held: Sequence[Any], read: Callable[[Any], Any]) -> tuple[list[Any], dict[int, str]]:
+    """Read row by row; where every row that has a value is of the wrong kind, it is the column that is."""
     rows: list[Any] = []
-    faults: dict[int, str] = {}
+    faults: dict[int, _RowFault] = {}
     for number, row in enumerate(held):
         try:
             rows.append(read(row))
-        except ColumnFault as fault:
+        except _RowFault as fault:
             rows.append(None)
-            faults[number] = str(fault)
-    return rows, faults
+            faults[number] = fault
+    of_kind = [fault for fault in faults.values() if fault.of_kind]
+    if of_kind and len(of_kind) == sum(row is not None for row in held):
+        raise ColumnFault(f"{'every row: ' if len(held) > 1 else ''}{of_kind[0]}")
+    return rows, {number: str(fault) for number, fault in faults.items()}
+
+
+def _of_shape(values: NDArray[Any], wanted: tuple[Dim, ...]) -> tuple[Rows, dict[int, str]]:
+    """Return an array as it is, or all of its rows as refused: they are of another shape."""
+    fault = shape_fault(values.shape[1:], wanted)
+    if not fault:
+        return values, {}
+    if not len(values):
+        raise ColumnFault(fault)
+    return [None] * len(values), dict.fromkeys(range(len(values)), fault)
 
 
 def _text_reader(field: FieldContract) -> Callable[[Any], str | bytes]:
@@ -158,152 +154,107 @@ def _text_reader(field: FieldContract) -> Callable[[Any], str | bytes]:
     def read(row: Any) -> str | bytes:
         if isinstance(row, np.ndarray) and row.ndim == 0:
             row = row[()]
+        # joined, and not str(row): that of a member of a str enumeration is its name
         if isinstance(row, str) and wanted is str:
-            return str(row)
+            return "".join((row,))
         if isinstance(row, bytes) and wanted is bytes:
-            return bytes(row)
+            return b"".join((row,))
         if isinstance(row, (str, bytes)):
-            raise ColumnFault(f"{other} before the call: {wanted.__name__} is recorded")
+            raise _RowFault(f"{other} before the call: {wanted.__name__} is recorded", of_kind=True)
         if wanted is bytes and isinstance(row, (bytearray, memoryview)):
             return bytes(row)
-        raise ColumnFault(f"{type(row).__name__} where {wanted.__name__} is recorded")
+        if row is None:
+            raise _RowFault("no value (None)")
+        raise _RowFault(f"{type(row).__name__} where {wanted.__name__} is recorded", of_kind=True)
 
     return read
 
 
-def _plain_column(held: Sequence[Any], dtype: np.dtype[Any], shape: tuple[Dim, ...]) -> NDArray[Any]:
-    """Read a list of plain Python numbers, which have no width of their own."""
-    values = _plain(held, dtype)
-    fault = shape_fault(values.shape[1:], shape)
-    if fault:
-        raise ColumnFault(fault)
-    return values
-
-
 def _plain(held: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Read plain Python numbers, nested or not, which have no width of their own."""
     try:
         natural = np.asarray(held)
     except ValueError as error:
-        raise ColumnFault("nested lists of differing length do not make an array") from error
-    if natural.dtype.kind not in "biufc":
-        raise ColumnFault(f"{_leaf(held)!r} is no number, where {dtype} is recorded")
+        raise _RowFault("nested lists of differing length do not make an array") from error
+    given = {type(leaf) for leaf in _leaves(held)}
+    if natural.size and ((bool in given and dtype.kind != "b") or (dtype.kind == "b" and given != {bool})):
+        kinds = " and ".join(sorted(kind.__name__ for kind in given))
+        raise _RowFault(f"{kinds} where {dtype} is recorded; convert it before the call", of_kind=True)
+    if natural.dtype.kind == "O":
+        raise _RowFault(f"a number does not fit into {dtype}")
     scalar = natural.dtype.type().item()
     if natural.size and np.result_type(dtype, scalar) != dtype:
-        raise ColumnFault(f"{type(scalar).__name__} where {dtype} is recorded; convert it before the call")
+        raise _RowFault(f"{type(scalar).__name__} where {dtype} is recorded; convert it before the call", of_kind=True)
     try:
         with np.errstate(over="raise"):
-            return np.array(held, dtype=dtype)
+            made = np.array(held, dtype=dtype)
     except (OverflowError, FloatingPointError) as error:
-        raise ColumnFault(f"a number does not fit into {dtype}") from error
+        raise _RowFault(f"a number does not fit into {dtype}") from error
+    if natural.dtype.kind in "iu" and dtype.kind in "fc" and (made != natural).any():
+        raise _RowFault(f"a whole number has more digits than {dtype} holds; convert it before the call")
+    return made
 
 
-def _leaf(held: Any) -> Any:
-    while isinstance(held, (list, tuple)) and held:
-        held = held[0]
-    return held
+def _leaves(held: Any) -> Iterator[Any]:
+    if isinstance(held, (list, tuple)):
+        for each in held:
+            yield from _leaves(each)
+    else:
+        yield held
 
 
-def _read_row(row: Any, dtype: np.dtype[Any], shape: tuple[Dim, ...]) -> NDArray[Any]:
+def _read_row(row: Any, field: FieldContract, dtype: np.dtype[Any]) -> NDArray[Any]:
+    if row is None:
+        raise _RowFault("no value (None)")
     if isinstance(row, (list, tuple)) or type(row) in PLAIN_NUMBERS:
-        if isinstance(_leaf(row), (np.ndarray, np.generic)):
-            row = _array_of(row)
-        else:
-            row, given = _plain(row, dtype), dtype
-    elif row is None:
-        raise ColumnFault("no value (None)")
-    if not isinstance(row, np.ndarray):
-        row = _array_of(row)
-    elif isinstance(row, np.ma.MaskedArray) and np.ma.getmaskarray(row).any():
-        raise ColumnFault("masked values; fill them before the call: .filled(np.nan)")
-    given = row.dtype
-    fault = ("" if given == dtype else dtype_fault(given, dtype)) or shape_fault(row.shape, shape)
-    if fault:
-        raise ColumnFault(fault)
+        made = _read_nested(row, field, dtype)
+    else:
+        _refuse_masked_or_of_another_unit(row, field)
+        made = row if isinstance(row, np.ndarray) else _array_of(row)
+    if made.dtype != dtype and (fault := dtype_fault(made.dtype, dtype)):
+        raise _RowFault(fault, of_kind=True)
+    if fault := shape_fault(made.shape, field.shape):
+        raise _RowFault(fault)
     # ascontiguousarray makes a 0-d array 1-d
-    return np.ascontiguousarray(row, dtype=dtype).reshape(row.shape)
+    return np.ascontiguousarray(made, dtype=dtype).reshape(made.shape)
+
+
+def _read_nested(row: Any, field: FieldContract, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Read nested lists: plain numbers take the recorded dtype, one array or numpy scalar among them keeps its own."""
+    plain = True
+    for leaf in _leaves(row):
+        if type(leaf) not in PLAIN_NUMBERS:
+            plain = False
+            if leaf is None or isinstance(leaf, (str, bytes)):
+                raise _RowFault(f"{leaf!r} is no number, where {dtype} is recorded")
+            _refuse_masked_or_of_another_unit(leaf, field)
+    return _plain(row, dtype) if plain else _array_of(row)
+
+
+def _refuse_masked_or_of_another_unit(value: Any, field: FieldContract) -> None:
+    if isinstance(value, np.ma.MaskedArray) and np.ma.getmaskarray(value).any():
+        raise _RowFault("masked values; fill them before the call: .filled(np.nan)")
+    if fault := unit_fault(getattr(value, "unit", None), field):
+        raise _RowFault(fault, of_kind=True)
 
 
 def _array_of(row: Any) -> NDArray[Any]:
     try:
         return np.asarray(row)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise ColumnFault(f"a {type(row).__name__} cannot be read as an array: {error}") from error
+        raise _RowFault(f"a {type(row).__name__} cannot be read as an array: {error}") from error
 
 
 def _refuse_unlike_rows(rows: list[Any], faults: dict[int, str]) -> None:
-    """Free dimensions differ from batch to batch; within one stacked batch they are the same."""
-    sound = [row for row in rows if row is not None]
+    """Free dimensions differ from batch to batch; within one stacked batch they are the same: that of most rows."""
+    shapes = Counter(row.shape for row in rows if row is not None)
+    if len(shapes) < 2:
+        return
+    ((common, _),) = shapes.most_common(1)
     for number, row in enumerate(rows):
-        if row is not None and row.shape != sound[0].shape:
+        if row is not None and row.shape != common:
             rows[number] = None
-            faults[number] = f"row shape {_shape(row.shape)} beside {_shape(sound[0].shape)}: one batch is one array"
-
-
-def _stacked(field: FieldContract, rows: Rows) -> NDArray[Any]:
-    if isinstance(rows, np.ndarray):
-        return rows
-    if rows:
-        return np.stack(rows)
-    return np.empty((0, *(0 if isinstance(dim, str) else dim for dim in field.shape)), dtype=field.dtype)
-
-
-def _recorded_text(field: FieldContract, rows: list[Any]) -> Any:
-    numpy_type: Any = np.str_ if field.kind == "string" else np.bytes_
-    if field.form != "list" and (field.form == "stacked" or field.element == "array"):
-        return np.array(rows, dtype=numpy_type)
-    if field.element == "python":
-        return rows
-    if field.element == "scalar":
-        return [numpy_type(row) for row in rows]
-    return [np.asarray(row, dtype=numpy_type) for row in rows]
-
-
-def _stacked_test(dtype: np.dtype[Any], shape: tuple[Dim, ...]) -> Callable[[Any], int]:
-    array = np.ndarray
-    free = any(isinstance(dim, str) for dim in shape)
-
-    def count(values: Any) -> int:
-        if type(values) is not array or values.dtype != dtype or not values.flags.c_contiguous:
-            return -1
-        given = values.shape
-        if given[1:] == shape or (free and given and not shape_fault(given[1:], shape)):
-            return given[0] if given else -1
-        return -1
-
-    return count
-
-
-def _row_test(dtype: np.dtype[Any], shape: tuple[Dim, ...]) -> Callable[[Any], int]:
-    array = np.ndarray
-    free = any(isinstance(dim, str) for dim in shape)
-
-    def count(values: Any) -> int:
-        if type(values) is not list:
-            return -1
-        for row in values:
-            if type(row) is not array or row.dtype != dtype or not row.flags.c_contiguous:
-                return -1
-            if row.shape != shape and not (free and not shape_fault(row.shape, shape)):
-                return -1
-        return len(values)
-
-    return count
-
-
-def _type_test(wanted: type) -> Callable[[Any], int]:
-    def count(values: Any) -> int:
-        if type(values) is not list:
-            return -1
-        for row in values:
-            if type(row) is not wanted:
-                return -1
-        return len(values)
-
-    return count
-
-
-def _never(values: Any) -> int:
-    return -1
+            faults[number] = f"row shape {_shape(row.shape)} beside {_shape(common)}: one batch is one array"
 
 
 def _shape(shape: Sequence[Dim]) -> str:

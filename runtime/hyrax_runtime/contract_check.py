@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from hyrax_runtime.columns import ColumnFault, Rows, as_recorded, count_if_recorded, read_rows
+import numpy as np
+
+from hyrax_runtime.column_forms import as_recorded, count_if_recorded
+from hyrax_runtime.columns import ColumnFault, Rows, read_rows
 from hyrax_runtime.contract import OBJECT_ID, FieldContract, InputContract
 from hyrax_runtime.errors import FieldsError, Problem, RowProblem
 from hyrax_runtime.nearest import nearest_name
@@ -29,7 +33,7 @@ class Prepared(NamedTuple):
     data_dict : dict
         The fields that `to_tensor` reads, in the recorded form; refused rows are not in it.
     object_id : sequence or None
-        The ids as the caller gave them, one for each of `rows`.
+        A copy of the ids as the caller gave them, one for each of `rows`.
     refused : dict of int to FieldsError
         By row number; empty unless rows may be masked.
     """
@@ -95,16 +99,18 @@ class InputCheck:
                 rows = counted
             if rows == -1:
                 return None
-            ids = find_object_id(data_dict)
+            ids = find_ids(data_dict, self.contract.id_field)
             if ids is not None and len(ids) != rows:
                 return None
-        except (KeyError, TypeError, AttributeError):
+        except (KeyError, TypeError, AttributeError, ColumnFault):
             return None
         return Prepared(rows, made, ids)
 
     def _converted(self, data_dict: Mapping[str, Any], mask: bool) -> Prepared:
         if not isinstance(data_dict, Mapping):
             raise FieldsError([Problem("", f"data_dict is a {type(data_dict).__name__}, not a dict of fields")])
+        if strange := [Problem(friendly, _no_dict(data_dict[friendly])) for friendly in self._strange(data_dict)]:
+            raise FieldsError(strange)
         problems: list[Problem] = []
         columns: dict[str, Rows] = {}
         faults: dict[str, dict[int, str]] = {}
@@ -116,10 +122,14 @@ class InputCheck:
                 problems.append(Problem(known.path, _missing(data_dict, self.contract, known)))
             except ColumnFault as fault:
                 problems.append(Problem(known.path, str(fault)))
-        ids = find_object_id(data_dict)
+        ids = None
+        try:
+            ids = find_ids(data_dict, self.contract.id_field)
+        except ColumnFault as fault:
+            problems.append(Problem(OBJECT_ID, str(fault)))
         rows = _row_count(columns, ids, problems)
         if not mask:
-            problems.extend(_row_problems(faults))
+            problems.extend(_row_problems(faults, rows))
         if problems:
             raise FieldsError(problems)
         refused = {
@@ -127,6 +137,10 @@ class InputCheck:
             for row, found in sorted(_by_row(faults).items())
         }
         return Prepared(rows, self._recorded(columns, refused), ids, refused)
+
+    def _strange(self, data_dict: Mapping[str, Any]) -> list[str]:
+        """Data sets that are there, but are no dict of fields."""
+        return [name for name, _ in self._groups if name in data_dict and not isinstance(data_dict[name], Mapping)]
 
     def _recorded(self, columns: Mapping[str, Rows], refused: Mapping[int, Any]) -> DataDict:
         made: DataDict = {friendly: {} for friendly, _ in self._groups}
@@ -148,13 +162,54 @@ def prepare(contract: InputContract, data_dict: Mapping[str, Any]) -> Prepared:
     return InputCheck(contract).prepare(data_dict)
 
 
-def find_object_id(data_dict: Mapping[str, Any]) -> Any:
-    """Return the ids beside the data sets, else those of the one data set that has them, else None."""
-    ids = data_dict.get(OBJECT_ID)
-    if ids is not None:
-        return ids
-    inside = [group[OBJECT_ID] for group in data_dict.values() if type(group) is dict and OBJECT_ID in group]
-    return inside[0] if len(inside) == 1 else None
+def find_ids(data_dict: Mapping[str, Any], id_field: str | None = None) -> Any:
+    """Return a copy of the ids: those beside the data sets, else of the field that training took them from.
+
+    Where that is not there, `object_id` of the data sets counts, if they all have the same. None where there are none.
+
+    Raises
+    ------
+    ColumnFault
+        The ids are no column of rows, or two columns of them contradict one another.
+    """
+    beside = data_dict.get(OBJECT_ID)
+    friendly, _, name = (id_field or "").partition("/")
+    group = data_dict.get(friendly)
+    inside = group.get(name) if isinstance(group, Mapping) else None
+    if beside is not None and inside is not None:
+        _require_same({OBJECT_ID: beside, str(id_field): inside})
+    elif beside is None and inside is None:
+        found = {f"{key}/{OBJECT_ID}": one[OBJECT_ID] for key, one in data_dict.items() if _has_ids(one)}
+        _require_same(found)
+        inside = next(iter(found.values()), None)
+    ids = inside if beside is None else beside
+    return None if ids is None else _copied(ids)
+
+
+def _has_ids(group: Any) -> bool:
+    return isinstance(group, Mapping) and group.get(OBJECT_ID) is not None
+
+
+def _copied(ids: Any) -> Any:
+    """A copy: the caller's own buffer may serve again, and would change the ids of outputs already given."""
+    kind = type(ids)
+    if kind is list:
+        return list(ids)
+    if isinstance(ids, (str, bytes, set, frozenset, Mapping)) or not hasattr(ids, "__len__") or np.ndim(ids) == 0:
+        raise ColumnFault(f"a {kind.__name__} where one id for each row is expected, such as a list")
+    return ids.copy() if isinstance(ids, np.ndarray) else copy(ids)
+
+
+def _require_same(columns: Mapping[str, Any]) -> None:
+    first, *others = columns.items() if columns else [("", ())]
+    for name, ids in others:
+        if ids is first[1]:
+            continue
+        if len(ids) != len(first[1]):
+            raise ColumnFault(f"{len(ids)} ids in {name} and {len(first[1])} in {first[0]}")
+        for row, (one, other) in enumerate(zip(first[1], ids, strict=True)):
+            if one != other:
+                raise ColumnFault(f"row {row} is {one!r} in {first[0]} and {other!r} in {name}; keep the one meant")
 
 
 def nest(columns: Mapping[str, Any]) -> DataDict:
@@ -180,6 +235,11 @@ def slice_rows(data_dict: DataDict, start: int, stop: int) -> DataDict:
         name: slice_rows(values, start, stop) if isinstance(values, dict) else values[start:stop]
         for name, values in data_dict.items()
     }
+
+
+def _no_dict(group: Any) -> str:
+    cure = "; pass .to_dict('list')" if hasattr(group, "to_dict") else ""
+    return f"a {type(group).__name__} where a dict of field to values is expected{cure}"
 
 
 def _pick(data_dict: Mapping[str, Any], known: FieldContract) -> Any:
@@ -214,10 +274,7 @@ def _missing(data_dict: Mapping[str, Any], contract: InputContract, known: Field
 def _row_count(columns: Mapping[str, Rows], ids: Any, problems: list[Problem]) -> int:
     counts = {path: len(rows) for path, rows in columns.items()}
     if ids is not None:
-        try:
-            counts.setdefault(OBJECT_ID, len(ids))
-        except TypeError:
-            problems.append(Problem(OBJECT_ID, f"a {type(ids).__name__} where one id for each row is expected"))
+        counts.setdefault(OBJECT_ID, len(ids))
     by_count: dict[int, list[str]] = {}
     for path, count in counts.items():
         by_count.setdefault(count, []).append(path)
@@ -229,8 +286,11 @@ def _row_count(columns: Mapping[str, Rows], ids: Any, problems: list[Problem]) -
     return next(iter(by_count), 0)
 
 
-def _row_problems(faults: Mapping[str, Mapping[int, str]]) -> Iterator[Problem]:
+def _row_problems(faults: Mapping[str, Mapping[int, str]], count: int) -> Iterator[Problem]:
     for path, rows in faults.items():
+        if len(rows) == count > 1 and len(set(rows.values())) == 1:
+            yield Problem(path, f"every row: {rows[0]}")
+            continue
         for row in list(rows)[:ROWS_NAMED]:
             yield RowProblem(path, rows[row], row)
         if len(rows) > ROWS_NAMED:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -222,7 +221,6 @@ class Predictor:
         prepared = self._check.prepare(batch, mask=on_error == "mask")
         if self._watches:
             self._observe(prepared)
-        prepared = prepared._replace(object_id=copy(prepared.object_id))  # the caller's list may serve again
         pieces = Pieces(prepared, self.manifest.outputs, self._feed, self._session_run, mask=on_error == "mask")
         cuts = self._cuts(prepared, max_batch)
         for start, stop in cuts:

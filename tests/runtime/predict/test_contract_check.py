@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import enum
 import pickle
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -128,6 +130,17 @@ def test_the_input_is_never_written_to() -> None:
         pytest.param(field(), np.float32(1), "give a list of rows", id="a scalar"),
         pytest.param(field(), "abc", "a str is no column", id="text for a column"),
         pytest.param(field(), np.array(1.0, "f4"), "no batch axis", id="an array without axes"),
+        pytest.param(field(dtype="uint8"), [1, np.int64(300)], "dtype int64 where uint8", id="a wide integer behind"),
+        pytest.param(replace(IMAGE, dtype="uint8"), [[[0, 0, 0], np.array([300, -1, 256])]], "dtype int64 where uint8",
+                     id="a wide array behind plain numbers"),
+        pytest.param(field(), [True, False], "bool where float32 is recorded", id="plain truth for numbers"),
+        pytest.param(field(), [1.5, True], "bool and float where float32 is recorded", id="truth among numbers"),
+        pytest.param(field(dtype="bool"), [1, 0], "int where bool is recorded", id="numbers for truth"),
+        pytest.param(field(), [16777217], "more digits than float32 holds", id="a whole number that floats round"),
+        pytest.param(field(dtype="int64", element="python"), [2**70], "does not fit into int64", id="a huge number"),
+        pytest.param(field(shape=(2,)), [[1.0, None]], "data/x row 0: None is no number", id="None inside a row"),
+        pytest.param(IMAGE, [[np.ma.masked_less([1, 2, 9], 2).astype("f4")] * 2], ".filled(np.nan)",
+                     id="masked values inside a row"),
         pytest.param(TEXT, [b"a"], "bytes; decode it before the call", id="bytes for text"),
         pytest.param(TEXT, [3], "int where str is recorded", id="a number for text"),
         pytest.param(field(), np.ma.masked_less([1, 2], 2).astype("f4"), ".filled(np.nan)", id="masked values"),
@@ -152,6 +165,8 @@ class Quantity(np.ndarray):
 def test_an_array_in_another_unit_is_refused() -> None:
     flux = field(unit="nJy")
     assert ".to('nJy').value" in refusal(np.ones(2, "f4").view(Quantity), flux)
+    assert ".to('nJy').value" in refusal(list(np.ones((2, 3), "f4").view(Quantity)), replace(flux, shape=(3,)))
+    assert ".to('nJy').value" in refusal([[*np.ones((2, 3), "f4").view(Quantity)]], replace(flux, shape=(2, 3)))
     assert len(given_as(np.ones(2, "f4").view(Quantity), replace(flux, unit="mJy"))) == 2
 
 
@@ -164,8 +179,108 @@ def test_every_problem_is_listed_at_once() -> None:
         "input: 3 problems",
         "  - data/flux: missing; did you mean it by 'data/flx'?",
         "  - data/mag: dtype float64 where float32 is recorded, and a cast could lose digits; pass .astype('float32')",
-        "  - other/image: row shape (3,) where (2,) is recorded",
+        "  - other/image: every row: row shape (3,) where (2,) is recorded",
     ]
+
+
+def test_a_table_in_the_place_of_a_dict_is_named() -> None:
+    class Table:
+        def to_dict(self, orient: str) -> Any: ...
+
+    with pytest.raises(FieldsError, match=r"data: a Table where a dict of field .*\.to_dict\('list'\)"):
+        prepare(contract(field()), {"data": Table()})
+
+
+class Survey(str, enum.Enum):  # noqa: UP042 - a StrEnum prints what it equals
+    ZTF = "ztf"
+
+
+def test_a_text_is_what_it_equals_and_not_what_it_prints() -> None:
+    (row,) = given_as([Survey.ZTF], TEXT)
+    assert (type(row), row) == (str, "ztf")
+
+
+SHORT = np.ones(5, "f4")
+
+
+@pytest.mark.parametrize(
+    ("one", "rows", "refused"),
+    [
+        pytest.param(IMAGE, [None, None], {0, 1}, id="no row has a value"),
+        pytest.param(IMAGE, [SHORT], {0}, id="the only row is of another shape"),
+        pytest.param(IMAGE, [SHORT, SHORT, SHORT], {0, 1, 2}, id="every row is of another shape"),
+        pytest.param(IMAGE, np.ones((3, 5), "f4"), {0, 1, 2}, id="a stacked array of another shape"),
+        pytest.param(replace(IMAGE, form="stacked"), np.ones((3, 5), "f4"), {0, 1, 2}, id="so, where rows are stacked"),
+        pytest.param(
+            field(shape=("x.1",), form="stacked"), [np.ones(3, "f4"), SHORT, SHORT], {0}, id="the first is odd"
+        ),
+        pytest.param(TEXT, [None, None], {0, 1}, id="no text has a value"),
+        pytest.param(IMAGE, [np.ones((2, 3)), np.ones((2, 3), "f4")], {0}, id="one row of another dtype"),
+    ],
+)
+def test_masking_does_not_depend_on_how_many_rows_are_at_fault(
+    one: FieldContract, rows: Any, refused: set[int]
+) -> None:
+    found = InputCheck(contract(one)).prepare({"data": {"x": rows}}, mask=True)
+    assert set(found.refused) == refused and len(found.kept) == len(rows) - len(refused)
+
+
+@pytest.mark.parametrize("rows", [[np.ones((2, 3))] * 2, [np.ones((2, 3)), None, np.ones((2, 3))], np.ones((2, 2, 3))])
+def test_a_column_of_another_dtype_is_refused_with_mask_too(rows: Any) -> None:
+    with pytest.raises(FieldsError, match="dtype float64 where float32 is recorded"):
+        InputCheck(contract(IMAGE)).prepare({"data": {"x": rows}}, mask=True)
+
+
+def with_ids(data_dict: Any, id_field: str | None = None) -> Any:
+    both = InputContract((field("data/x"), field("other/x")), "independent", id_field)
+    full = {
+        "data": {"x": [1.0, 2.0]} | data_dict.get("data", {}),
+        "other": {"x": [1.0, 2.0]} | data_dict.get("other", {}),
+    }
+    return prepare(both, full | {key: value for key, value in data_dict.items() if key == "object_id"}).object_id
+
+
+def test_ids_are_those_beside_the_data_sets_or_of_the_field_of_training_or_the_only_ones() -> None:
+    inner = {"data": {"object_id": [1, 2], "candid": [7, 8]}, "other": {"object_id": [1, 2]}}
+    assert with_ids(inner | {"object_id": ["a", "b"]}) == ["a", "b"]
+    assert with_ids(inner, "data/candid") == [7, 8]
+    assert with_ids(inner) == [1, 2]
+    assert with_ids({"data": MappingProxyType({"object_id": np.array([5, 6])})}).tolist() == [5, 6]
+    assert with_ids({}) is None
+
+
+@pytest.mark.parametrize(
+    ("data_dict", "id_field", "words"),
+    [
+        (
+            {"data": {"object_id": [1, 2]}, "other": {"object_id": [2, 1]}},
+            None,
+            "row 0 is 1 in data/object_id and 2 in",
+        ),
+        ({"data": {"object_id": [1, 2]}, "other": {"object_id": [1]}}, None, "1 ids in other/object_id and 2 in"),
+        (
+            {"object_id": [1, 9], "data": {"candid": [1, 2]}},
+            "data/candid",
+            "row 1 is 9 in object_id and 2 in data/candid",
+        ),
+        ({"object_id": "ab"}, None, "a str where one id for each row"),
+        ({"object_id": {1, 2}}, None, "a set where one id for each row"),
+        ({"object_id": 7}, None, "a int where one id for each row"),
+    ],
+)
+def test_ids_that_contradict_one_another_or_are_no_column_are_refused(
+    data_dict: Any, id_field: str | None, words: str
+) -> None:
+    with pytest.raises(FieldsError) as caught:
+        with_ids(data_dict, id_field)
+    assert words in str(caught.value)
+
+
+def test_ids_are_copied_so_that_a_buffer_that_serves_again_changes_nothing() -> None:
+    for ids in ([1, 2], np.array([1, 2])):
+        found = with_ids({"object_id": ids})
+        ids[0] = 99
+        assert list(found) == [1, 2]
 
 
 @pytest.mark.parametrize(

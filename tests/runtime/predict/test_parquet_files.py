@@ -270,5 +270,5 @@ def test_predict_from_parquet_to_parquet_masks_what_is_wrong(
     assert np.isnan(got[[4, 9]]).all()
     assert table["object_id"].to_pylist() == rows["object_id"]
     errors = table["error"].to_pylist()
-    assert "data/survey row 4: NoneType" in errors[4] and "no zero point" in errors[9]
+    assert "data/survey row 4: no value (None)" in errors[4] and "no zero point" in errors[9]
     assert all(errors[row] is None for row in good)
