@@ -15,7 +15,8 @@ import numpy as np
 from hyrax_runtime.contract import OBJECT_ID
 from hyrax_runtime.difference import greatest_difference
 from hyrax_runtime.errors import ReplayError
-from hyrax_runtime.replay import as_slots, copy_input
+from hyrax_runtime.input_guard import copy_input
+from hyrax_runtime.replay import as_slots
 
 from hyrax_pack.errors import HyraxError
 from hyrax_pack.resolving import user_code

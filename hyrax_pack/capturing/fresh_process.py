@@ -205,9 +205,9 @@ class Trial:
     """The text, compiled, and everything that is found out by running it on the batches of a job."""
 
     def __init__(self, job: dict[str, Any]) -> None:
-        from hyrax_runtime import replay
+        from hyrax_runtime import input_guard, replay
 
-        self._copy, self._as_slots = replay.copy_input, replay.as_slots
+        self._copy, self._as_slots = input_guard.copy_input, replay.as_slots
         for module in job["modules"]:  # what a library writes while it is imported is not the function's doing
             importlib.import_module(module)
         self.function: Callable[[Any], Any] = replay.compile_function(job["text"])

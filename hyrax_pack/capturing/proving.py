@@ -19,7 +19,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from hyrax_runtime.replay import Returned, as_slots, copy_input
+from hyrax_runtime.input_guard import copy_input
+from hyrax_runtime.replay import Returned, as_slots
 
 from hyrax_pack.capturing import fresh_process
 from hyrax_pack.capturing.captured import Captured

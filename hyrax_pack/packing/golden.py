@@ -8,8 +8,9 @@ from typing import Any
 
 from hyrax_runtime.contract import FieldContract, InputContract
 from hyrax_runtime.golden import encode_column
+from hyrax_runtime.input_guard import copy_input
 from hyrax_runtime.manifest import Golden, GoldenColumn
-from hyrax_runtime.replay import as_slots, check_slots, copy_input
+from hyrax_runtime.replay import as_slots, check_slots
 
 from hyrax_pack.errors import PackError
 from hyrax_pack.exporting import Network

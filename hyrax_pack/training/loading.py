@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from hyrax_runtime.replay import as_slots, compile_function, copy_input
+from hyrax_runtime.input_guard import copy_input
+from hyrax_runtime.replay import as_slots, compile_protected
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from hyrax_pack.config import Config
@@ -58,7 +59,7 @@ class TensorFunction:
     def __call__(self, data_dict: dict[str, Any]) -> Any:
         """Call the function."""
         if self._function is None:
-            self._function = compile_function(self.text, on_copy=self.on_copy)
+            self._function = compile_protected(self.text, on_copy=self.on_copy)
         return self._function(data_dict)
 
     def __getstate__(self) -> dict[str, Any]:

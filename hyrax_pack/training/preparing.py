@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import torch
+from hyrax_runtime.replay import compile_function
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -123,13 +124,12 @@ def _captured_text(run: Run, spec: ModelSpec, world: World, say: Callable[[str],
 
 
 def _tensor_function(text: str, provider: DataProvider, say: Callable[[str], None]) -> TensorFunction:
-    """The compiled text; on a copy where it would change the data set's own arrays."""
+    """The compiled text; on a copy where it is known to change the data set's own arrays."""
     group = provider.group("train")
-    function = TensorFunction(text)
-    if changes_input(function, group.data_dict(range(min(len(group), _TRIED_ROWS)))):
+    if changes_input(compile_function(text), group.data_dict(range(min(len(group), _TRIED_ROWS)))):
         say("to_tensor changes the arrays it is given; it gets a copy of every batch, so that the data stays as it is.")
         return TensorFunction(text, on_copy=True)
-    return function
+    return TensorFunction(text)
 
 
 def _heed_batch_norm(model: nn.Module, train: Batches, world: World, say: Callable[[str], None]) -> None:

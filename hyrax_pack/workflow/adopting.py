@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from hyrax_runtime.replay import as_slots, compile_function
+from hyrax_runtime.replay import as_slots, compile_protected
 
 from hyrax_pack.capturing import Captured, capture
 from hyrax_pack.data import observe_group
@@ -92,7 +92,7 @@ def adopt(
     form = found.form if found.function_file is not None else spec.form
     provider = open_data(found, None if golden is None else Path(golden), form, base_dir)
     with user_code("to_tensor", ModelError):
-        returned = compile_function(captured.text, on_copy=True)(provider.group("train").data_dict([0]))
+        returned = compile_protected(captured.text, on_copy=True)(provider.group("train").data_dict([0]))
     network_model = restore_model(found, spec, to_torch(as_slots(returned, rows=1)))
     digest = hashlib.sha256((found.path / SETTINGS).read_bytes()).hexdigest()
     subject = Subject(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hyrax_runtime.replay import as_slots, compile_function
+from hyrax_runtime.replay import as_slots, compile_protected
 
 from hyrax_pack.capturing import Captured, Proof, prove
 from hyrax_pack.config import Config, load_config
@@ -111,7 +111,7 @@ def _captured(captured: Captured) -> Finding:
 def _prove(captured: Captured, spec: ModelSpec, settings: Config) -> tuple[Evidence, Proof, Finding]:
     start = time.perf_counter()
     provider = DataProvider(settings, form=spec.form)
-    evidence = gather_evidence(evidence_group(provider), compile_function(captured.text, on_copy=True))
+    evidence = gather_evidence(evidence_group(provider), compile_protected(captured.text, on_copy=True))
     returned = evidence.returned(evidence.sample)
     proof = prove(captured, spec.tensor_function, evidence.data_dict, evidence.held_out or evidence.sample)
     check_rows_alone(proof, settings.get("model.batch"), captured.origin)

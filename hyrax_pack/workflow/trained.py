@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from hyrax_runtime.replay import as_slots, compile_function
+from hyrax_runtime.replay import as_slots, compile_protected
 
 from hyrax_pack.capturing import Captured, capture, captured_before, same_code
 from hyrax_pack.capturing.model_code import ModelCode, code_differences, code_sha256, describe_code, from_plain
@@ -162,7 +162,7 @@ def load_trained(
     spec = describe_model(cls)
     captured = _captured_then(run, spec, text, accept_other=to_tensor == "run")
     provider = DataProvider(config, form=spec.form)
-    function = compile_function(text, on_copy=True)
+    function = compile_protected(text, on_copy=True)
     sample = provider.group("train").data_dict([0])
     with user_code("to_tensor", ModelError):
         result = function(sample)

@@ -7,6 +7,7 @@ hyrax_runtime.trust first.
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import importlib.util
 import linecache
@@ -20,6 +21,7 @@ import numpy as np
 
 from hyrax_runtime.contract import BATCH_AXIS
 from hyrax_runtime.errors import RequirementError, ResultError
+from hyrax_runtime.input_guard import protect
 from hyrax_runtime.manifest import Requirement, Slot
 from hyrax_runtime.replay_text import FUNCTION, check_text, parse_text
 
@@ -30,7 +32,7 @@ __all__ = [
     "check_slots",
     "check_text",
     "compile_function",
-    "copy_input",
+    "compile_protected",
     "missing_requirements",
 ]
 
@@ -54,8 +56,8 @@ class Returned(NamedTuple):
     returns: Literal["array", "tuple"]
 
 
-def compile_function(text: str | bytes, *, where: str = "to_tensor.py", on_copy: bool = False) -> Callable[[Any], Any]:
-    """Check the text, define its functions and give back its `to_tensor`.
+def compile_function(text: str | bytes, *, where: str = "to_tensor.py") -> Callable[[Any], Any]:
+    """Check the text, define its functions and give back its `to_tensor`, which may write into what it is given.
 
     Parameters
     ----------
@@ -63,8 +65,6 @@ def compile_function(text: str | bytes, *, where: str = "to_tensor.py", on_copy:
         The captured text.
     where : str
         Its name in messages and tracebacks.
-    on_copy : bool
-        Give the function a copy of each `data_dict`, for one that changes its input.
 
     Raises
     ------
@@ -79,7 +79,19 @@ def compile_function(text: str | bytes, *, where: str = "to_tensor.py", on_copy:
     >>> double({"data": {"x": np.array([1.0, 2.0])}})
     array([2., 4.])
     """
+    return _defined(parse_text(text, where), text, where)
+
+
+def compile_protected(text: str | bytes, *, where: str = "to_tensor.py", on_copy: bool = False) -> Callable[[Any], Any]:
+    """Do the same; the function leaves its input as it is, see `input_guard`.
+
+    `on_copy` says that it is known to write into it. Raises as `compile_function`.
+    """
     tree = parse_text(text, where)
+    return protect(_defined(tree, text, where), tree, on_copy=on_copy)
+
+
+def _defined(tree: ast.Module, text: str | bytes, where: str) -> Callable[[Any], Any]:
     plain = text.decode("utf-8") if isinstance(text, bytes) else text
     digest = hashlib.sha256(plain.encode("utf-8")).hexdigest()
     filename = f"<{where} {digest[:12]}>"  # angle brackets: no file of that name can be taken for it
@@ -95,35 +107,7 @@ def compile_function(text: str | bytes, *, where: str = "to_tensor.py", on_copy:
     except ImportError as error:
         raise RequirementError(f"{where} needs a module that is not installed here: {error}") from error
     function: Callable[[Any], Any] = namespace[FUNCTION]
-    if not on_copy:
-        return function
-
-    def on_a_copy(data_dict: Any) -> Any:
-        return function(copy_input(data_dict))
-
-    return on_a_copy
-
-
-def copy_input(values: Any) -> Any:
-    """Copy dicts, lists, tuples and arrays all the way down; share what cannot be changed in place.
-
-    Examples
-    --------
-    >>> rows = {"data": {"flux": [np.zeros(2)]}}
-    >>> copy_input(rows)["data"]["flux"][0] is rows["data"]["flux"][0]
-    False
-    """
-    if isinstance(values, np.ndarray):
-        if values.dtype.hasobject:
-            return np.fromiter(map(copy_input, values.flat), dtype=object, count=values.size).reshape(values.shape)
-        return values.copy(order="K")
-    if isinstance(values, dict):
-        return {key: copy_input(value) for key, value in values.items()}
-    if isinstance(values, list):
-        return [copy_input(value) for value in values]
-    if type(values) is tuple:
-        return tuple(copy_input(value) for value in values)
-    return bytearray(values) if isinstance(values, bytearray) else values
+    return function
 
 
 def as_slots(result: Any, *, rows: int | None) -> Returned:

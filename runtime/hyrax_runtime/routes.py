@@ -15,7 +15,7 @@ from hyrax_runtime.bundle import Bundle
 from hyrax_runtime.contract import InputContract
 from hyrax_runtime.errors import NotLoweredError, UntrustedError, UsageError
 from hyrax_runtime.feeding import Feed, Feeds, field_feed, replay_feed
-from hyrax_runtime.replay import check_requirements, compile_function
+from hyrax_runtime.replay import check_requirements, compile_protected
 from hyrax_runtime.session import Session, open_session
 from hyrax_runtime.trust import Trust, require_trust
 
@@ -103,7 +103,7 @@ def _runs_lowered(bundle: Bundle, python: Python) -> bool:
 def _replay_route(bundle: Bundle, settings: Settings) -> Route:
     preprocessing = bundle.manifest.preprocessing
     check_requirements(preprocessing.requirements, str(bundle.path))
-    function = compile_function(bundle.source or "", on_copy=preprocessing.mutates_input)
+    function = compile_protected(bundle.source or "", on_copy=preprocessing.mutates_input)
     feed = replay_feed(function, preprocessing)
     return Route(False, bundle.contract, feed, open_graph(bundle, "model.onnx", settings), feed)
 

@@ -16,7 +16,7 @@ from hyrax_runtime.contract_check import DataDict
 from hyrax_runtime.environment import describe_here, other_versions, packed_environment
 from hyrax_runtime.errors import ReplayError, RunError
 from hyrax_runtime.predictor import Predictor
-from hyrax_runtime.replay import compile_function
+from hyrax_runtime.replay import compile_protected
 from hyrax_runtime.routes import Settings
 from hyrax_runtime.session import FAILURES, VERSION
 from hyrax_runtime.trust import Trust
@@ -180,7 +180,7 @@ class _Measurement:
         manifest, route = self._bundle.manifest, predictor.route
         if not predictor.lowered:
             # the predictor was made of this very bundle: its Python is allowed
-            function = compile_function(self._bundle.source or "", on_copy=manifest.preprocessing.mutates_input)
+            function = compile_protected(self._bundle.source or "", on_copy=manifest.preprocessing.mutates_input)
             return lambda: function(batch)
         if any(member.role == "fused" for member in manifest.members):
             return None

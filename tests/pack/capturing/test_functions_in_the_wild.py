@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from hyrax_runtime.replay import as_slots, check_text, copy_input
+from hyrax_runtime.input_guard import copy_input
+from hyrax_runtime.replay import as_slots, check_text
 
 from hyrax_pack.capturing import capture, prove
 from hyrax_pack.capturing.fresh_process import is_same

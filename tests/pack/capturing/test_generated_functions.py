@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hyrax_runtime.replay import as_slots, copy_input
+from hyrax_runtime.input_guard import copy_input
+from hyrax_runtime.replay import as_slots
 
 from hyrax_pack.capturing import capture
 from hyrax_pack.capturing.fresh_process import is_same

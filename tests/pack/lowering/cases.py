@@ -19,8 +19,9 @@ from typing import Any
 
 import numpy as np
 from hyrax_runtime.contract import FieldContract, InputContract
+from hyrax_runtime.input_guard import copy_input
 from hyrax_runtime.manifest import Slot
-from hyrax_runtime.replay import as_slots, compile_function, copy_input
+from hyrax_runtime.replay import as_slots, compile_protected
 
 from hyrax_pack.lowering import Lowered, Refusal, lower
 
@@ -43,7 +44,7 @@ class Case:
     @property
     def function(self) -> Callable[[Any], Any]:
         """The text as it is replayed."""
-        return compile_function(self.text, on_copy=True)
+        return compile_protected(self.text, on_copy=True)
 
     @property
     def slots(self) -> tuple[Slot, ...]:

@@ -8,7 +8,8 @@ import traceback
 import numpy as np
 import pytest
 from hyrax_runtime.errors import RequirementError
-from hyrax_runtime.replay import compile_function, copy_input
+from hyrax_runtime.input_guard import copy_input
+from hyrax_runtime.replay import compile_function, compile_protected
 
 HALVE = """\
 import numpy as np
@@ -82,8 +83,8 @@ def test_a_function_that_changes_its_input_runs_on_a_copy_where_asked():
         "def to_tensor(d):\n    for row in d['data']['x']:\n        row *= 2\n"
         "    d['data']['y'] = 1\n    d['object_id'].append(3)\n    return d['data']['x']\n"
     )
-    first = compile_function(text, on_copy=True)(given)
-    second = compile_function(text, on_copy=True)(given)
+    first = compile_protected(text, on_copy=True)(given)
+    second = compile_protected(text, on_copy=True)(given)
     np.testing.assert_array_equal(first, second)
     assert json.dumps({"x": [row.tolist() for row in given["data"]["x"]]}) == '{"x": [[1.0], [2.0]]}'
     assert list(given["data"]) == ["x"]
