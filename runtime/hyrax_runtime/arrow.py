@@ -1,65 +1,106 @@
-"""Arrow columns to rows and outputs to Arrow columns; Parquet files in batches. Needs the extra `arrow`.
-
-A column's row shape comes from nested fixed-size lists, from the Arrow tensor extension, or from the field's metadata
-`shape`. Lists of free length are ragged rows. A null among floats is NaN, which is how tables store NaN; any other null
-is a row without a value, and the contract refuses that row.
-"""
+"""Parquet files, or folders of them, in batches; outputs as Arrow columns. Needs the extra `arrow`."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from hyrax_runtime.contract import OBJECT_ID, InputContract
+from hyrax_runtime.arrow_columns import (
+    Leaf,
+    column_rows,
+    descend,
+    empty_column,
+    find_leaves,
+    find_parquet_files,
+    storage_name,
+)
+from hyrax_runtime.columns import unit_fault
+from hyrax_runtime.contract import OBJECT_ID, FieldContract, InputContract
 from hyrax_runtime.contract_check import DataDict, nest
-from hyrax_runtime.errors import DataFileError, OutputFileError
+from hyrax_runtime.errors import DataFileError, OutputFileError, Problem, describe
 from hyrax_runtime.files import ERROR_COLUMN, choose_columns, error_texts
 from hyrax_runtime.manifest import Output
 from hyrax_runtime.outputs import Outputs
 
 
 class ParquetRows:
-    """A Parquet file, read batch by batch."""
+    """A Parquet file, or the `*.parquet` files of a folder in the order of their names, read batch by batch."""
 
     def __init__(self, path: Path, contract: InputContract, ids: str | None) -> None:
         self._path = path
-        try:
-            self._file = pq.ParquetFile(path, pre_buffer=False)
-        except (pa.ArrowException, OSError) as error:
-            raise DataFileError(
-                f"{path}: not a readable Parquet file ({_first_line(error)}); write it again"
-            ) from error
-        self._schema = self._file.schema_arrow
-        self._columns = choose_columns(path, self._schema.names, contract, ids)
-        self.rows: int = self._file.metadata.num_rows
+        self._files = [_open(each) for each in find_parquet_files(path)]
+        if not self._files:
+            raise DataFileError(f"{path}: no *.parquet file in this folder")
+        schema = self._files[0].schema_arrow
+        for each, file in zip(find_parquet_files(path), self._files, strict=True):
+            if not file.schema_arrow.equals(schema):
+                raise DataFileError(f"{each}: its columns are not those of the other files of {path}")
+        leaves = list(find_leaves(schema))
+        chosen = choose_columns(path, [leaf.name for leaf in leaves], contract, ids)
+        by_name = {leaf.name: leaf for leaf in leaves}
+        self._columns = {place: by_name[name] for place, name in chosen.items()}
+        self._fields = {field.path: field for field in contract.read}
+        self._refuse_other_units()
+        self._stored = sorted({storage_name(leaf, self._files[0]) for leaf in self._columns.values()})
+        self.rows: int = sum(file.metadata.num_rows for file in self._files)
 
     def batches(self, size: int) -> Iterator[DataDict]:
-        """Read the needed columns, `size` rows at a time. A file of no rows is one batch of none."""
+        """Read the needed columns, exactly `size` rows at a time but for the last. No rows are one batch of none."""
         try:
-            for batch in self._batches(size):
-                yield nest({place: self._rows_of(batch, name) for place, name in self._columns.items()})
+            for columns in self._whole_batches(size):
+                yield nest({place: self._rows_of(place, column) for place, column in columns.items()})
         except (pa.ArrowException, OSError) as error:
             raise DataFileError(f"{self._path}: reading stopped: {_explained(error)}") from error
 
-    def _batches(self, size: int) -> Iterator[pa.RecordBatch]:
-        if self.rows:
-            yield from self._file.iter_batches(size, columns=sorted(set(self._columns.values())))
-        else:
-            yield pa.record_batch([_empty(kind) for kind in self._schema.types], schema=self._schema)
+    def _whole_batches(self, size: int) -> Iterator[dict[str, pa.Array]]:
+        """Put together what pyarrow cuts at the ends of row groups, dictionaries and files: a batch is a unit."""
+        if not self.rows:
+            yield {place: empty_column(leaf.field.type) for place, leaf in self._columns.items()}
+            return
+        held: dict[str, list[pa.Array]] = {place: [] for place in self._columns}
+        rows = 0
+        for piece in self._pieces(size):
+            start = 0
+            while start < piece.num_rows:
+                taken = min(size - rows, piece.num_rows - start)
+                for place, leaf in self._columns.items():
+                    column = piece.column(leaf.parts[0]).slice(start, taken)
+                    held[place].append(descend(column, leaf.parts[1:]))
+                start, rows = start + taken, rows + taken
+                if rows == size:
+                    yield {place: _joined(parts) for place, parts in held.items()}
+                    held, rows = {place: [] for place in self._columns}, 0
+        if rows:
+            yield {place: _joined(parts) for place, parts in held.items()}
 
-    def _rows_of(self, batch: pa.RecordBatch, name: str) -> NDArray[Any] | list[Any]:
+    def _pieces(self, size: int) -> Iterator[pa.RecordBatch]:
+        for file in self._files:
+            yield from file.iter_batches(size, columns=self._stored)
+
+    def _rows_of(self, place: str, column: pa.Array) -> Any:
+        leaf, field = self._columns[place], self._fields.get(place)
+        if field is None:
+            return _ids_of(column, leaf)
         try:
-            return column_rows(batch.column(name), self._schema.field(name))
+            rows = column_rows(column, leaf.field)
         except TypeError as error:
-            raise DataFileError(f"{self._path}: column {name!r}: {error}") from error
+            raise DataFileError(f"{self._path}: column {leaf.name!r}: {error}") from error
+        return _with_empty_rows(rows, field) if field.kind == "ragged" else rows
+
+    def _refuse_other_units(self) -> None:
+        problems = []
+        for place, leaf in self._columns.items():
+            unit, field = (leaf.field.metadata or {}).get(b"unit"), self._fields.get(place)
+            if field is not None and unit is not None and (fault := unit_fault(unit.decode(), field)):
+                problems.append(Problem(place, f"column {leaf.name!r} is {fault}"))
+        if problems:
+            raise DataFileError(describe(str(self._path), problems))
 
 
 class ParquetOutputs:
@@ -73,7 +114,12 @@ class ParquetOutputs:
 
     def write(self, outputs: Outputs) -> None:
         """Add one batch."""
-        batch = outputs_batch(outputs, self._declared, with_errors=self._with_errors)
+        try:
+            batch = outputs_batch(outputs, self._declared, with_errors=self._with_errors)
+        except pa.ArrowException as error:
+            raise OutputFileError(
+                f"the ids cannot stand in Parquet: {_first_line(error)}; give numbers or text"
+            ) from error
         if self._writer is None:
             self._writer = pq.ParquetWriter(self._path, batch.schema)
         elif batch.schema != self._writer.schema:
@@ -95,23 +141,6 @@ class ParquetOutputs:
             self._writer.close()
 
 
-def column_rows(column: pa.Array, field: pa.Field) -> NDArray[Any] | list[Any]:
-    """Return a column's rows: one array (N, ...) where all have one shape and a value, else a list with one entry each.
-
-    Raises
-    ------
-    TypeError
-        The column's type holds neither numbers nor text.
-    """
-    rows = _rows(column)
-    shape = _metadata_shape(field)
-    if shape is None:
-        return rows
-    if isinstance(rows, np.ndarray):
-        return _reshaped(rows, (len(rows), *shape))
-    return [None if row is None else _reshaped(np.asarray(row), shape) for row in rows]
-
-
 def outputs_batch(outputs: Outputs, declared: Sequence[Output], *, with_errors: bool = False) -> pa.RecordBatch:
     """Return one batch of outputs as Arrow columns: ids first, then each output, then `error` where asked for.
 
@@ -121,8 +150,7 @@ def outputs_batch(outputs: Outputs, declared: Sequence[Output], *, with_errors: 
     fields: list[pa.Field] = []
     rows = len(next(iter(outputs.values())))
     if outputs.object_id is not None:
-        ids = outputs.object_id
-        arrays.append(pa.array(ids.tolist() if isinstance(ids, np.ndarray) and ids.dtype.kind in "US" else ids))
+        arrays.append(_id_column(outputs.object_id))
         fields.append(pa.field(OBJECT_ID, arrays[-1].type))
     for output in declared:
         field = _output_field(output)
@@ -134,93 +162,44 @@ def outputs_batch(outputs: Outputs, declared: Sequence[Output], *, with_errors: 
     return pa.record_batch(arrays, schema=pa.schema(fields))
 
 
-def _empty(kind: pa.DataType) -> pa.Array:
-    if isinstance(kind, pa.BaseExtensionType):  # which pa.array cannot make from nothing
-        return pa.ExtensionArray.from_storage(kind, _empty(kind.storage_type))
-    return pa.array([], kind)
-
-
-def _rows(column: pa.Array) -> NDArray[Any] | list[Any]:
-    kind = column.type
-    if isinstance(kind, pa.FixedShapeTensorType) and not column.null_count:
-        stacked: NDArray[Any] = column.to_numpy_ndarray()
-        return stacked
-    if isinstance(column, pa.ExtensionArray):
-        return _rows(column.storage)
-    if isinstance(column, pa.DictionaryArray):
-        return _rows(column.dictionary_decode())
-    if pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        return _list_rows(column)
-    if pa.types.is_floating(kind):
-        values: NDArray[Any] = column.to_numpy(zero_copy_only=False)
-        return values
-    if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
-        return _number_rows(column)
-    if _is_text(kind):
-        texts: list[Any] = column.to_pylist()
-        return texts
-    raise TypeError(f"values of type {kind} are neither numbers nor text; convert the column")
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    tests = ("string", "large_string", "string_view", "binary", "large_binary", "binary_view", "fixed_size_binary")
-    return any(getattr(pa.types, f"is_{test}")(kind) for test in tests)
-
-
-def _number_rows(column: pa.Array) -> NDArray[Any] | list[Any]:
-    if not column.null_count:
-        values: NDArray[Any] = column.to_numpy(zero_copy_only=False)
-        return values
-    zero = pa.scalar(0).cast(column.type)
-    filled = column.fill_null(zero).to_numpy(zero_copy_only=False)
-    absent = column.is_null().to_numpy(zero_copy_only=False)
-    return [None if missing else value for value, missing in zip(filled, absent, strict=True)]
-
-
-def _list_rows(column: pa.Array) -> NDArray[Any] | list[Any]:
-    """Take lists apart: one array where they have one length and no row is absent, else row by row."""
-    inner = _rows(column.flatten())
-    absent = column.is_null().to_numpy(zero_copy_only=False)
-    lengths = pc.list_value_length(column).fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
-    if pa.types.is_fixed_size_list(column.type):
-        lengths = np.where(absent, 0, column.type.list_size)
-    uniform = lengths.size > 0 and not absent.any() and bool((lengths == lengths[0]).all())
-    if isinstance(inner, np.ndarray) and (uniform or lengths.size == 0):
-        width = int(lengths[0]) if uniform else getattr(column.type, "list_size", 0)
-        return inner.reshape(len(column), width, *inner.shape[1:])
-    stops = np.cumsum(lengths)
-    return [
-        None if missing else _row(inner[stop - length : stop])
-        for stop, length, missing in zip(stops, lengths, absent, strict=True)
-    ]
-
-
-def _row(values: Any) -> Any:
-    if isinstance(values, np.ndarray) or any(value is None or isinstance(value, list) for value in values):
-        return values
-    if len({np.shape(value) for value in values}) == 1:
-        return np.asarray(values)
-    return [np.asarray(value).tolist() for value in values]
-
-
-def _metadata_shape(field: pa.Field) -> tuple[int, ...] | None:
-    text = (field.metadata or {}).get(b"shape")
-    if text is None:
-        return None
+def _open(path: Path) -> pq.ParquetFile:
     try:
-        dims = json.loads(text.decode("utf-8").strip().replace("(", "[").replace(")", "]").replace(",]", "]"))
-    except ValueError as error:
-        raise TypeError(f"metadata shape {text!r} is no list of numbers, such as [3, 63, 63]") from error
-    if not isinstance(dims, list) or not all(type(dim) is int and dim >= 0 for dim in dims):
-        raise TypeError(f"metadata shape {text!r} is no list of numbers, such as [3, 63, 63]")
-    return tuple(dims)
+        return pq.ParquetFile(path, pre_buffer=False)
+    except (pa.ArrowException, OSError) as error:
+        raise DataFileError(f"{path}: not a readable Parquet file ({_first_line(error)}); write it again") from error
 
 
-def _reshaped(values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-    try:
-        return values.reshape(shape)
-    except ValueError:
-        return values  # the contract's check names both shapes
+def _joined(parts: list[pa.Array]) -> pa.Array:
+    if len(parts) == 1:
+        return parts[0]
+    return pa.concat_arrays(
+        [part.dictionary_decode() if isinstance(part, pa.DictionaryArray) else part for part in parts]
+    )
+
+
+def _ids_of(column: pa.Array, leaf: Leaf) -> Any:
+    """Ids are handed through: as numbers or texts where every row has one, else as the Arrow column that they are."""
+    if column.null_count == 0:
+        try:
+            return column_rows(column, leaf.field)
+        except TypeError:  # dates, decimals
+            pass
+    return column.dictionary_decode() if isinstance(column, pa.DictionaryArray) else column
+
+
+def _id_column(ids: Any) -> pa.Array:
+    if isinstance(ids, pa.Array):
+        return ids
+    if isinstance(ids, np.ndarray):
+        return pa.array(ids.tolist() if ids.dtype.kind in "US" else ids.astype(ids.dtype.newbyteorder("=")))
+    return pa.array(ids)
+
+
+def _with_empty_rows(rows: Any, field: FieldContract) -> list[Any]:
+    """A null list is a list of nothing, and so has the other axes of the contract, which no value shows."""
+    nothing = np.empty(tuple(0 if isinstance(dim, str) else dim for dim in field.shape), dtype=field.dtype)
+    free_first = isinstance(field.shape[0], str)
+    return [nothing if free_first and (row is None or len(row) == 0) else row for row in rows]
 
 
 def _output_field(output: Output) -> pa.Field:

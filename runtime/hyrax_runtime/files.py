@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import secrets
+import stat
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -57,7 +58,7 @@ class OutputsFile(Protocol):
 
 
 def open_rows(path: str | os.PathLike[str], contract: InputContract, *, ids: str | None = None) -> RowsFile:
-    """Open a `.npz` or Parquet file, told apart by its first bytes.
+    """Open a `.npz` or Parquet file, told apart by its first bytes, or a folder of Parquet files.
 
     Parameters
     ----------
@@ -76,8 +77,7 @@ def open_rows(path: str | os.PathLike[str], contract: InputContract, *, ids: str
     """
     at = Path(path)
     try:
-        with at.open("rb") as file:
-            magic = file.read(4)
+        magic = b"PAR1" if at.is_dir() else _first_bytes(at)
     except OSError as error:
         raise DataFileError(f"{at}: {error.strerror or error}") from error
     if magic in (b"PK\x03\x04", b"PK\x05\x06"):
@@ -88,6 +88,13 @@ def open_rows(path: str | os.PathLike[str], contract: InputContract, *, ids: str
 
         return ParquetRows(at, contract, ids)
     raise DataFileError(f"{at}: neither a .npz nor a Parquet file; save the rows with numpy.savez or as Parquet")
+
+
+def _first_bytes(path: Path) -> bytes:
+    if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe that nobody writes to would wait for ever
+        raise DataFileError(f"{path}: is no regular file; save the rows with numpy.savez or as Parquet")
+    with path.open("rb") as file:
+        return file.read(4)
 
 
 class NpzRows:
@@ -177,6 +184,8 @@ def write_outputs(
         The file cannot be written. As with any other error on the way, no file is left and an older one stays.
     """
     make = _writer_for(Path(path))
+    for name in {OBJECT_ID, ERROR_COLUMN} & {output.name for output in declared}:
+        raise OutputFileError(f"{path}: an output is called {name!r}, as the column beside the outputs is")
     rows = 0
     with _new_file(Path(path)) as temporary:
         file = make(temporary, declared, with_errors)
@@ -269,9 +278,14 @@ def _writer_for(path: Path) -> Callable[[Path, Sequence[Output], bool], OutputsF
 @contextmanager
 def _new_file(path: Path) -> Iterator[Path]:
     """Give a temporary name beside `path`, which becomes `path` at the end, or is removed."""
+    path = path.resolve()  # a link at this place goes on pointing to what is written
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    if path.is_dir():
+        raise OutputFileError(f"{path}: is a folder; give a file name, such as {path / 'scores.parquet'}")
     try:
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        if path.exists():
+            temporary.chmod(stat.S_IMODE(path.stat().st_mode) | stat.S_IWUSR)
     except OSError as error:
         raise OutputFileError(f"{path}: cannot be written ({error.strerror})") from error
     try:
@@ -294,7 +308,10 @@ def _named(path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def _id_array(ids: Any) -> NDArray[Any]:
+    ids = ids.to_pylist() if hasattr(ids, "to_pylist") else ids
     array = np.asarray(ids)
+    if array.dtype.kind in "SU" and any(each[-1:] in ("\0", b"\0") for each in ids):
+        raise OutputFileError("the ids cannot stand in a .npz file: one ends in a zero byte, which numpy cuts off")
     if array.dtype.hasobject:
         absent = [row for row, each in enumerate(ids) if each is None]
         what = f"{len(absent)} of {len(ids)} rows have none" if absent else "they are not all of one type"

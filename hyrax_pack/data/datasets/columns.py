@@ -111,9 +111,11 @@ class RowColumn:
         Raises
         ------
         DataError
-            A row is null where only numbers that can be NaN may be; or it does not have the column's shape.
+            A row is null where it can be neither NaN nor a list of nothing; or it does not have the column's shape.
         """
         array = _plain_storage(array)
+        if array.null_count and self.column.layout == "ragged":
+            array = _with_empty_lists(array)
         if array.null_count and not pa.types.is_floating(array.type):
             first = self.rows + pc.index(pc.is_null(array), True).as_py()
             raise DataError(f"{self.where}, row {first}: null; fill it, or leave the column out of `fields`")
@@ -211,6 +213,14 @@ class RowColumn:
             raise DataError(f"{self.where}: null inside a row near row {self.rows}; fill it")
         values: NDArray[Any] = array.to_numpy(zero_copy_only=False).astype(self.column.dtype, copy=False)
         return values
+
+
+def _with_empty_lists(array: Any) -> Any:
+    """A null list is a list of nothing: tables store the light curve of an alert without detections as null."""
+    lengths = pc.list_value_length(array).fill_null(0).to_numpy(zero_copy_only=False)
+    kind = np.int64 if pa.types.is_large_list(array.type) else np.int32
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(kind)
+    return type(array).from_arrays(pa.array(offsets), array.flatten())
 
 
 def _plain_storage(array: Any) -> Any:

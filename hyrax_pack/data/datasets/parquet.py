@@ -13,7 +13,7 @@ import numpy as np
 from hyrax_pack.errors import DataError
 
 if TYPE_CHECKING:
-    from hyrax_pack.data.datasets.nested import Leaf
+    from hyrax_runtime.arrow_columns import Leaf
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class ParquetDataset:
     def __init__(self, data_location: str | None) -> None:
         if data_location is None:
             raise DataError("ParquetDataset: data_location is not set; give a .parquet file, or a folder of them")
-        from hyrax_pack.data.datasets.nested import find_leaves
+        from hyrax_runtime.arrow_columns import find_leaves
 
         self._paths = _find_files(Path(data_location))
         schema, self._counts = _read_footers(self._paths)
@@ -123,8 +123,7 @@ def _read_footers(paths: list[Path]) -> tuple[Any, list[int]]:
 def _read_batches(path: Path, leaf: Leaf, row_bytes: int | None) -> Iterator[Any]:
     import pyarrow as pa
     import pyarrow.parquet as pq
-
-    from hyrax_pack.data.datasets.nested import descend, storage_name
+    from hyrax_runtime.arrow_columns import descend, storage_name
 
     try:
         with pq.ParquetFile(path, buffer_size=2**20, pre_buffer=False) as file:

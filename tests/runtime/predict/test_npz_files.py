@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -142,6 +143,25 @@ def test_a_failure_on_the_way_leaves_the_old_file_and_nothing_else(tmp_path: Pat
     assert [left.name for left in tmp_path.iterdir()] == ["out.npz"]
 
 
+def test_an_old_file_keeps_its_permissions_and_a_link_goes_on_pointing(tmp_path: Path) -> None:
+    (tmp_path / "real.npz").write_bytes(b"old")
+    (tmp_path / "real.npz").chmod(0o600)
+    (tmp_path / "out.npz").symlink_to(tmp_path / "real.npz")
+    write_outputs(tmp_path / "out.npz", [outputs(0, 2)], ())
+    assert (tmp_path / "out.npz").is_symlink() and (tmp_path / "real.npz").stat().st_mode & 0o777 == 0o600
+    with np.load(tmp_path / "real.npz") as written:
+        assert len(written["file"]) == 2
+
+
+def test_what_is_no_file_is_refused_at_once(tmp_path: Path, contract: InputContract) -> None:
+    (tmp_path / "folder.npz").mkdir()
+    with pytest.raises(OutputFileError, match="is a folder; give a file name"):
+        write_outputs(tmp_path / "folder.npz", [outputs(0, 2)], ())
+    os.mkfifo(tmp_path / "pipe.npz")
+    with pytest.raises(DataFileError, match="is no regular file"):
+        open_rows(tmp_path / "pipe.npz", contract)
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's full device")
 def test_a_full_disk_is_said_and_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from hyrax_runtime import files
@@ -157,7 +177,13 @@ def test_a_full_disk_is_said_and_nothing_is_left(tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize(
-    ("ids", "words"), [(["a", None, "c"], "1 of 3 rows have none"), (["a", b"b", 3.5, {}], "not all of one type")]
+    ("ids", "words"),
+    [
+        (["a", None, "c"], "1 of 3 rows have none"),
+        (["a", b"b", 3.5, {}], "not all of one type"),
+        ([b"uuid\0", b"uuid1"], "ends in a zero byte"),
+        (["a\0", "b"], "ends in a zero byte"),
+    ],
 )
 def test_ids_that_no_array_can_hold_are_refused(tmp_path: Path, ids: list[Any], words: str) -> None:
     batch = Outputs({"scores": np.zeros((len(ids), 2), "f4")}, ids)
