@@ -235,6 +235,9 @@ _add_runtime_commands()
 
 def main() -> None:
     """Run the command line; the one place where an error becomes an exit code."""
+    from hyrax_runtime.cli import lost_stdout, open_closed_streams
+
+    open_closed_streams()
     try:
         try:
             app()
@@ -245,8 +248,10 @@ def main() -> None:
         print(f"hyrax-pack: {error}", file=sys.stderr)
         sys.exit(2 if isinstance(error, UsageError) else 1)
     except OSError as error:
-        from hyrax_runtime.cli import lost_stdout
-
         if not lost_stdout(error):
             raise
         sys.exit(1)
+
+
+if __name__ == "__main__":  # python -m hyrax_pack.cli, as torchrun calls it
+    main()

@@ -9,8 +9,11 @@ from __future__ import annotations
 import argparse
 import errno
 import importlib
+import os
+import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from hyrax_runtime.errors import HyraxError, UsageError
@@ -28,6 +31,9 @@ COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return the exit code."""
     given = list(sys.argv[1:] if argv is None else argv)
+    open_closed_streams()
+    if argv is None:
+        _leave_tidily_when_told_to_end()
     try:
         arguments = _parser(given).parse_args(given)
         if not hasattr(arguments, "run"):
@@ -47,6 +53,22 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         return 1
     return code
+
+
+def open_closed_streams() -> None:
+    """Stand in for a stdin or stderr that the caller closed: what is said to nobody must not end up among results."""
+    if sys.stdin is None:
+        sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 - it lives as long as the process
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+
+
+def _leave_tidily_when_told_to_end() -> None:
+    """Let SIGTERM and SIGHUP unwind, so that half-written files are removed."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, lambda told, _frame: sys.exit(128 + told))
 
 
 def lost_stdout(error: OSError) -> bool:

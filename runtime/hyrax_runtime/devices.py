@@ -64,6 +64,8 @@ def parse_device(text: str) -> Device:
     UsageError
         Anything else, with the nearest name.
     """
+    if not isinstance(text, str):
+        raise UsageError(f"device={text!r} is a {type(text).__name__}; give its name, such as 'cpu' or 'cuda:1'")
     match = re.fullmatch(r"(cpu|cuda|tensorrt)(?::(\d{1,3}))?", text)
     if match and not (match[1] == "cpu" and match[2]):
         name: DeviceName = match[1]  # type: ignore[assignment]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+
+from hyrax_runtime.manifest import Requirement
 
 COMPARED = ("numpy", "onnxruntime")
 
@@ -31,9 +33,36 @@ def packed_environment(provenance: Mapping[str, Any]) -> dict[str, str]:
     return {str(name): str(version) for name, version in found.items()}
 
 
-def other_versions(here: Mapping[str, str], packed: Mapping[str, str]) -> list[str]:
-    """Name each library whose minor version differs from the proven one, as `numpy 2.5.0 (proven with 2.4.1)`."""
-    return [
+def versions_of(requirements: Sequence[Requirement]) -> dict[str, str]:
+    """Return the versions that are installed here of what `to_tensor` imports beside numpy and Python's own."""
+    names = {one.distribution for one in requirements if one.distribution and one.distribution not in COMPARED}
+    if not names:
+        return {}
+    from importlib import metadata  # a dozen milliseconds, and most functions need nothing but numpy
+
+    found = {}
+    for name in sorted(names):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def other_versions(
+    here: Mapping[str, str], packed: Mapping[str, str], requirements: Sequence[Requirement] = ()
+) -> list[str]:
+    """Name each library of another version than the proven one, as `numpy 2.5.0 (proven with 2.4.1)`.
+
+    Of numpy and onnxruntime another minor version counts, of what `to_tensor` imports beside them any other.
+    """
+    required = {one.distribution: one.version for one in requirements if one.distribution and one.version}
+    said = [
+        f"{name} {version} (proven with {required[name]})"
+        for name, version in here.items()
+        if name in required and name not in COMPARED and version != required[name]
+    ]
+    return said + [
         f"{name} {here[name]} (proven with {packed[name]})"
         for name in COMPARED
         if name in packed and _minor(packed[name]) != _minor(here[name])

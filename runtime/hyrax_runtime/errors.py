@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,15 @@ class HyraxError(Exception):
     def __str__(self) -> str:
         text = super().__str__()
         return text if self.batch is None else f"batch {self.batch}: {text}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _made_again, (type(self), self.args, self.__dict__)  # so that it crosses to another process whole
+
+
+def _made_again(kind: type[HyraxError], arguments: tuple[Any, ...], attributes: dict[str, Any]) -> HyraxError:
+    error = kind.__new__(kind, *arguments)
+    error.__dict__.update(attributes)
+    return error
 
 
 class BundleError(HyraxError):
@@ -252,9 +261,6 @@ class FieldsError(InputError):
         """Return the same with rows counted from the start of the file or stream, where the batch began there."""
         moved = (replace(one, row=one.row + first_row) if isinstance(one, RowProblem) else one for one in self.problems)
         return FieldsError(tuple(moved))
-
-    def __reduce__(self) -> tuple[type[FieldsError], tuple[tuple[Problem, ...]]]:
-        return FieldsError, (self.problems,)  # so that it crosses to another process whole
 
 
 class BatchError(InputError):

@@ -21,11 +21,22 @@ class Pieces:
     """A checked batch; rows are counted among those that were kept.
 
     With `mask`, a piece that fails is run again in halves until the rows that fail stand alone: a few bad rows in a
-    batch of N cost a few times log2(N) runs.
+    batch of N cost a few times log2(N) runs. Where every row fails, `runs_at_all` tells whether the rows or the machine
+    are at fault.
     """
 
-    def __init__(self, prepared: Prepared, declared: Sequence[Output], feed: Feed, run: Run, *, mask: bool) -> None:
+    def __init__(
+        self,
+        prepared: Prepared,
+        declared: Sequence[Output],
+        feed: Feed,
+        run: Run,
+        *,
+        mask: bool,
+        runs_at_all: Callable[[], bool],
+    ) -> None:
         self._prepared = prepared
+        self._runs_at_all = runs_at_all
         self._declared = declared
         self._feed = feed
         self._run = run
@@ -62,12 +73,12 @@ class Pieces:
         Raises
         ------
         RunError
-            onnxruntime failed on every row of several: that is the machine, not the rows.
+            onnxruntime failed on every row, and does on golden rows too: that is the machine, not the rows.
         BatchError
             Pieces of one batch gave rows of differing shape.
         """
         failed = [error for error in self._errors.values() if isinstance(error, RunError)]
-        if len(failed) > 1 and not self._done:
+        if failed and not self._done and not self._runs_at_all():
             raise failed[0]
         whole = put_rows(self._declared, self._prepared.rows, self._done)
         return Outputs(whole, self._prepared.object_id, dict(sorted(self._errors.items())))

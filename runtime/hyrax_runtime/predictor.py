@@ -15,18 +15,20 @@ from numpy.typing import NDArray
 from hyrax_runtime.bundle import Bundle, open_bundle
 from hyrax_runtime.contract import InputContract
 from hyrax_runtime.contract_check import DataDict, InputCheck, Prepared
-from hyrax_runtime.environment import describe_here, other_versions, packed_environment
+from hyrax_runtime.environment import describe_here, other_versions, packed_environment, versions_of
 from hyrax_runtime.errors import (
     BatchError,
+    HyraxError,
     OtherBundleError,
     RunError,
     UsageError,
 )
+from hyrax_runtime.forking import put_right_after_fork
 from hyrax_runtime.manifest import Manifest
 from hyrax_runtime.outputs import Arrays, Outputs, empty_outputs
 from hyrax_runtime.pieces import Pieces
 from hyrax_runtime.routes import Python, Route, Settings, open_graph, open_route
-from hyrax_runtime.session import VERSION, Session
+from hyrax_runtime.session import VERSION, Session, is_count
 from hyrax_runtime.trust import Trust
 
 if TYPE_CHECKING:
@@ -70,6 +72,11 @@ class Predictor:
         self.lowered = route.lowered
         self._watches: tuple[Watch, ...] = ()
         self._changing_watches = threading.Lock()
+        put_right_after_fork(self)
+
+    def after_fork_in_child(self) -> None:
+        """Begin with a lock that nobody holds."""
+        self._changing_watches = threading.Lock()
 
     def predict(
         self, data_dict: Mapping[str, Any], *, on_error: OnError = "raise", max_batch: int | None = None
@@ -111,7 +118,7 @@ class Predictor:
         prepared = self._check.prepare(data_dict, mask=on_error == "mask")
         if self._watches:
             self._observe(prepared)
-        pieces = Pieces(prepared, self.manifest.outputs, self._feed, self._session_run, mask=on_error == "mask")
+        pieces = self._pieces(prepared, on_error)
         for start, stop in self._cuts(prepared, max_batch):
             pieces.run(start, stop)
         return pieces.outputs()
@@ -163,9 +170,26 @@ class Predictor:
             rows=proof.rows,
             stages=tuple(stages),
             placement=self._session.placement(),
-            here=describe_here(VERSION),
+            here=self._here(),
             packed=packed_environment(self.manifest.provenance),
         )
+
+    def prove_under_other_versions(self) -> None:
+        """Run the self-test once, with a notice in the log, where libraries are not of the versions of the proof.
+
+        Raises
+        ------
+        DriftError
+            This machine does not compute what was proven.
+        """
+        packed = packed_environment(self.manifest.provenance)
+        others = other_versions(self._here(), packed, self.manifest.preprocessing.requirements)
+        if others:
+            import logging
+
+            notice = "%s: %s; running the self-test once"
+            logging.getLogger(__name__).warning(notice, self.path, ", ".join(others))
+            self.selftest().require_passed()
 
     def watch(self) -> Watch:
         """Begin to compare what comes in with the ranges and NaN shares that training saw; it refuses nothing."""
@@ -201,6 +225,11 @@ class Predictor:
         settings = replace(self.settings, python="never") if self.lowered else self.settings
         return _load_again, (str(self.path), self.id, settings)
 
+    def _here(self) -> dict[str, str]:
+        """What computes here; of a function that runs as a graph no library counts."""
+        requirements = () if self.lowered else self.manifest.preprocessing.requirements
+        return describe_here(VERSION) | versions_of(requirements)
+
     def _run(self, data_dict: DataDict, rows: int) -> Arrays:
         if rows == 0:
             return empty_outputs(self.manifest.outputs)
@@ -221,10 +250,30 @@ class Predictor:
         prepared = self._check.prepare(batch, mask=on_error == "mask")
         if self._watches:
             self._observe(prepared)
-        pieces = Pieces(prepared, self.manifest.outputs, self._feed, self._session_run, mask=on_error == "mask")
+        pieces = self._pieces(prepared, on_error)
         cuts = self._cuts(prepared, max_batch)
         for start, stop in cuts:
             yield Step(number, pieces.fed(start, stop, own=True), pieces.outputs if stop == cuts[-1][1] else None)
+
+    def _pieces(self, prepared: Prepared, on_error: str) -> Pieces:
+        return Pieces(
+            prepared,
+            self.manifest.outputs,
+            self._feed,
+            self._session_run,
+            mask=on_error == "mask",
+            runs_at_all=self._runs_at_all,
+        )
+
+    def _runs_at_all(self) -> bool:
+        """Whether the golden rows run here: then a batch in which every row fails is at fault itself."""
+        from hyrax_runtime.selftest import Proof
+
+        try:
+            self._predict_unwatched(Proof(self.manifest, self._bundle.read).data_dict)
+        except HyraxError:
+            return False
+        return True
 
     def _cuts(self, prepared: Prepared, max_batch: int | None) -> list[tuple[int, int]]:
         """Where to cut the rows that were kept: (start, stop) of each piece, at least one piece."""
@@ -242,7 +291,7 @@ class Predictor:
             raise BatchError(
                 "on_error='mask' leaves rows out, and this bundle's rows belong together: its batch is joint"
             )
-        if max_batch is not None and (not isinstance(max_batch, int) or max_batch < 1):
+        if max_batch is not None and not is_count(max_batch):
             raise UsageError(f"max_batch={max_batch!r}: a whole number of at least 1, or None")
 
     def _observe(self, prepared: Prepared) -> None:
@@ -304,13 +353,7 @@ def load(
         once, here, when the versions of numpy or onnxruntime are not those of the proof.
     """
     predictor = open_predictor(path, trust, Settings(device, memory, threads, python))
-    others = other_versions(describe_here(VERSION), packed_environment(predictor.manifest.provenance))
-    if others:
-        import logging
-
-        notice = "%s: %s; running the self-test once"
-        logging.getLogger(__name__).warning(notice, predictor.path, ", ".join(others))
-        predictor.selftest().require_passed()
+    predictor.prove_under_other_versions()
     return predictor
 
 
@@ -329,4 +372,6 @@ def _load_again(path: str, bundle_id: str, settings: Settings) -> Predictor:
     with open_bundle(path) as bundle:
         if bundle.id != bundle_id:
             raise OtherBundleError(f"{path} is {bundle.id} now; the predictor was made from {bundle_id}. Load it anew")
-    return open_predictor(path, bundle_id, settings)
+    predictor = open_predictor(path, bundle_id, settings)
+    predictor.prove_under_other_versions()  # the machine that unpickles may have others than the one that pickled
+    return predictor

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import threading
-import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +23,7 @@ from hyrax_runtime.contract import Dim
 from hyrax_runtime.devices import Device, absent_provider, parse_device, provider_options, refused_provider
 from hyrax_runtime.errors import HyraxError, ProviderError, RunError, SessionError, UsageError
 from hyrax_runtime.folders import user_cache_folder
+from hyrax_runtime.forking import put_right_after_fork
 
 Memory = Literal["shared", "fast"]
 
@@ -89,7 +89,13 @@ class Session:
         self.inputs = tuple(_tensor(node) for node in made.get_inputs())
         self.outputs = tuple(_tensor(node) for node in made.get_outputs())
         self._output_names = [output.name for output in self.outputs]
-        _LIVING.add(self)
+        put_right_after_fork(self)
+
+    def after_fork_in_child(self) -> None:
+        """Set the parent's session aside: without its threads it would wait for ever, and so would its destructor."""
+        _SET_ASIDE.append(self._native)
+        self._native = None
+        self._rebuilding = threading.Lock()
 
     def run(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Run the graph once: every output by name.
@@ -187,7 +193,7 @@ def open_session(
     """
     size = 0 if weights is None else weights.nbytes
     decided = parse_memory(memory, size)
-    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
+    if threads is not None and not is_count(threads):
         raise UsageError(f"threads={threads!r}: a whole number of at least 1, or None for onnxruntime's own choice")
     if device != "auto":
         return Session(graph, weights, parse_device(device), decided, threads)
@@ -197,6 +203,11 @@ def open_session(
         except ProviderError as error:
             _log_cpu_instead(error)
     return Session(graph, weights, Device("cpu"), decided, threads)
+
+
+def is_count(value: object) -> bool:
+    """Whether a value is a whole number of at least 1; numpy's are, True is none."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and int(value) >= 1
 
 
 def parse_memory(memory: str, weights_bytes: int) -> Memory:
@@ -210,10 +221,10 @@ def parse_memory(memory: str, weights_bytes: int) -> Memory:
 
 def _options(weights: NDArray[np.uint8] | None, memory: Memory, threads: int | None) -> ort.SessionOptions:
     options = ort.SessionOptions()
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what goes wrong is raised, and said once
     options.inter_op_num_threads = 1
     if threads is not None:
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = int(threads)
     entries = {
         "session.load_model_format": "ONNX",  # else bytes that look like onnxruntime's own format are taken as that
         "session.model_external_initializers_file_folder_path": NOWHERE,
@@ -268,8 +279,11 @@ def _cache_folder(device: Device) -> str | None:
     """Where TensorRT keeps what it compiled: the user's cache folder, never beside the bundle."""
     if device.name != "tensorrt":
         return None
-    folder = user_cache_folder() / "tensorrt"
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder = user_cache_folder() / "tensorrt"
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None  # a cache saves time, and no more
     return str(folder)
 
 
@@ -289,18 +303,5 @@ def _log_cpu_instead(error: HyraxError) -> None:
     logging.getLogger(__name__).warning("device 'auto' runs on the CPU: %s", error)
 
 
-# A child after fork() has none of onnxruntime's threads: its parent's sessions would wait for ever, and so would their
-# destructors. They are set aside, never freed, and made again on first use.
-_LIVING: weakref.WeakSet[Session] = weakref.WeakSet()
+# Sessions of a parent process, never freed.
 _SET_ASIDE: list[ort.InferenceSession | None] = []
-
-
-def _set_sessions_aside() -> None:
-    for session in _LIVING:
-        _SET_ASIDE.append(session._native)
-        session._native = None
-        session._rebuilding = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_set_sessions_aside)

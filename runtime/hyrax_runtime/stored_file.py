@@ -7,6 +7,7 @@ import mmap
 import os
 import stat
 import threading
+import weakref
 import zlib
 from pathlib import Path
 
@@ -40,6 +41,7 @@ class StoredFile:
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise UnreadableError(f"{path}: cannot be opened ({reason}); check the path and its permissions") from error
+        self._closing = weakref.finalize(self, os.close, self._fd)  # whoever forgets to close it leaks nothing
         self._seeking = threading.Lock()
         self._opened = os.fstat(self._fd)
         self.size = self._opened.st_size
@@ -50,9 +52,8 @@ class StoredFile:
 
     def close(self) -> None:
         """Give the descriptor back; maps of the file stay valid."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        self._closing()
+        self._fd = -1
 
     def read_at(self, offset: int, size: int) -> bytes:
         """Exactly `size` bytes from `offset`.

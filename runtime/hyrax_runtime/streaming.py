@@ -6,11 +6,12 @@ Python's. Order is kept, and an error is raised after every result that came bef
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from hyrax_runtime.errors import HyraxError
+from hyrax_runtime.errors import HyraxError, UsageError
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -38,19 +39,24 @@ def run_overlapped(batches: Iterable[B], steps_of: Callable[[B, int], Iterator[S
     ------
     HyraxError
         As the steps raise it, with `batch` set to the number of the batch.
+    UsageError
+        The stream is read on in another process than the one that began it, which has its second thread.
     """
+    began_in = os.getpid()
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(1, thread_name_prefix="hyrax-stream") as thread:
         waiting: tuple[Step[T], Future[None]] | None = None
         try:
             for step in _all_steps(batches, steps_of):
+                if os.getpid() != began_in:
+                    raise UsageError("a stream goes on in the process that began it; begin one after the fork")
                 started = (step, thread.submit(step.run))
                 if waiting is not None:
                     yield from _finished(*waiting)
                 waiting = started
         except Exception:
-            if waiting is not None:
+            if waiting is not None and os.getpid() == began_in:
                 yield from _finished(*waiting)  # what came before the error is the caller's
             raise
         if waiting is not None:

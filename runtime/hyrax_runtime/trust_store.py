@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from hyrax_runtime.errors import TrustStoreError, UsageError
-from hyrax_runtime.folders import user_data_folder
+from hyrax_runtime.folders import NoHomeError, user_data_folder
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MAX_SIZE = 4 << 20
@@ -42,11 +42,18 @@ class Trusted:
     recorded: datetime.datetime
 
 
+def _own_path() -> Path:
+    try:
+        return user_data_folder() / "trust.toml"
+    except NoHomeError as error:
+        raise TrustStoreError(f"there is no trust store: {error}, or pin the bundle: --trust sha256:…") from error
+
+
 class TrustStore:
     """The trust store at `path`, this user's own by default. Every method reads the file anew."""
 
     def __init__(self, path: Path | None = None) -> None:
-        self.path = user_data_folder() / "trust.toml" if path is None else path
+        self.path = _own_path() if path is None else path
 
     def __contains__(self, sha256: object) -> bool:
         return any(row.sha256 == sha256 for row in self.rows())

@@ -74,17 +74,23 @@ def _write(path: Path, content: Iterable[bytes | memoryview]) -> None:
 
 @contextmanager
 def _filled_at_once(folder: Path) -> Iterator[Path]:
-    """A new folder beside `folder`, which takes its place when all went well and is gone when it did not."""
+    """A folder for the files, which takes the place of `folder` when all went well and is gone when it did not.
+
+    A folder that is there already stays the same folder: it may be somebody's current one, and has its permissions.
+    """
     folder = Path(os.path.abspath(folder))  # noqa: PTH100 - resolve() would follow the link that we are to refuse
     _require_free(folder)
-    partial = folder.with_name(f".{folder.name}.{secrets.token_hex(6)}.partial")
+    there = folder.is_dir()
+    partial = (folder / "x" if there else folder).with_name(f".{folder.name}.{secrets.token_hex(6)}.partial")
     try:
         partial.mkdir()
         yield partial
-        _require_free(folder)
-        if folder.exists():
-            folder.rmdir()  # refuses a folder that was filled meanwhile
-        partial.rename(folder)
+        _require_free(folder, beside=partial)
+        if not there:
+            partial.rename(folder)
+            return
+        for made in sorted(partial.iterdir()):
+            made.rename(folder / made.name)
     except OSError as error:
         raise UnpackError(
             f"{folder}: cannot be written ({error.strerror or error}); nothing was left behind"
@@ -93,11 +99,11 @@ def _filled_at_once(folder: Path) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _require_free(folder: Path) -> None:
-    """Refuse a folder that is a link, a file, or has something in it."""
+def _require_free(folder: Path, beside: Path | None = None) -> None:
+    """Refuse a folder that is a link, a file, or has something in it, other than `beside`."""
     if folder.is_symlink():
         raise UnpackError(f"{folder}: is a symbolic link; give a folder that is new or empty")
     if folder.exists() and not folder.is_dir():
         raise UnpackError(f"{folder}: is a file; give a folder that is new or empty")
-    if folder.is_dir() and any(folder.iterdir()):
+    if folder.is_dir() and any(path != beside for path in folder.iterdir()):
         raise UnpackError(f"{folder}: is not empty; give a folder that is new or empty")

@@ -11,14 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyrax_runtime.contract import FieldContract, InputContract
+from hyrax_runtime.forking import put_right_after_fork
 
 
 @dataclass(frozen=True)
 class FieldDrift:
     """One field: what training saw, and what has come in since the watch began.
 
-    `outside` is the share of finite values seen that lie outside the recorded range, 0..1. `seen_least` and
-    `seen_greatest` are None until a finite value has come.
+    `outside` is the share of values seen, but for NaN, that lie outside the recorded range, 0..1; infinities do.
+    `seen_least` and `seen_greatest` are None until a finite value has come.
     """
 
     path: str
@@ -59,6 +60,11 @@ class Watch:
         self._stop = stop
         self._adding = threading.Lock()
         self._tallies = [_Tally(field) for field in contract.read if field.kind in ("array", "ragged")]
+        put_right_after_fork(self)
+
+    def after_fork_in_child(self) -> None:
+        """Begin with a lock that nobody holds."""
+        self._adding = threading.Lock()
 
     def stop(self) -> None:
         """End the watch; what was counted stays readable."""
@@ -105,6 +111,7 @@ class _Tally:
         self._values += values.size
         if values.dtype.kind == "f":
             self._nans += int(np.isnan(values).sum())
+            self._outside += int(np.isinf(values).sum())
             values = values[np.isfinite(values)]
         if values.size == 0:
             return
@@ -127,7 +134,7 @@ class _Tally:
             self._seen_least if self._finite else None,
             self._seen_greatest if self._finite else None,
             self._nans / self._values if self._values else 0.0,
-            self._outside / self._finite if self._finite and field.least is not None else 0.0,
+            self._outside / (self._values - self._nans) if self._outside and field.least is not None else 0.0,
         )
 
 

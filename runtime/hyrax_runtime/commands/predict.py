@@ -13,7 +13,7 @@ import numpy as np
 
 from hyrax_runtime.commands.options import add_running_options
 from hyrax_runtime.contract import InputContract
-from hyrax_runtime.errors import BatchError, DataFileError, FieldsError, UsageError
+from hyrax_runtime.errors import BatchError, DataFileError, FieldsError, ReplayError, RunError, UsageError
 from hyrax_runtime.files import open_rows, write_outputs
 from hyrax_runtime.outputs import Outputs
 from hyrax_runtime.predictor import Predictor, load
@@ -112,6 +112,13 @@ def _predicted(
     except FieldsError as error:
         plain = error.renumbered((error.batch or 0) * size)
         raise DataFileError(f"{data}: {plain}") from error
+    except (ReplayError, RunError) as error:
+        if error.batch is None:
+            raise
+        first = error.batch * size
+        error.batch = None
+        cure = "" if predictor.contract.batch == "joint" else "; --on-error mask finds the row, and predicts the others"
+        raise DataFileError(f"{data}: one of the rows {first} to {first + size - 1}: {error}{cure}") from error
 
 
 def _print_summary(arguments: argparse.Namespace, predictor: Predictor, rows: int, refused: int) -> None:

@@ -212,6 +212,22 @@ def test_a_store_that_cannot_be_written_says_so(own_home: Path) -> None:
         record_trust(SHA256, "here")
 
 
+def test_a_user_without_a_home_folder_can_pin_and_is_told_why_nothing_else_helps(
+    bundle_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+
+    def no_home(*_: object) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", no_home)  # a container's user without an entry in passwd
+    with open_bundle(bundle_file) as bundle:
+        require_trust(bundle, bundle.id)
+        with pytest.raises(TrustStoreError, match=r"set HOME or XDG_DATA_HOME, or pin the bundle"):
+            require_trust(bundle)
+
+
 def test_processes_that_record_at_once_all_leave_their_entry() -> None:
     code = """
 import sys

@@ -34,10 +34,16 @@ def test_unpacking_gives_what_zipfile_gives(bundle_file: Path, tmp_path: Path) -
     assert files_of(tmp_path / "ours") == files_of(tmp_path / "theirs")
 
 
-def test_an_empty_folder_is_filled(bundle_file: Path, tmp_path: Path) -> None:
-    (tmp_path / "empty").mkdir()
-    assert main(["unpack", str(bundle_file), str(tmp_path / "empty")]) == 0
-    assert (tmp_path / "empty" / "model.onnx").is_file()
+def test_an_empty_folder_is_filled_and_stays_the_folder_that_it_was(
+    bundle_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "empty").mkdir(mode=0o700)
+    monkeypatch.chdir(tmp_path / "empty")  # where somebody stands must not be taken from under him
+    before = (tmp_path / "empty").stat()
+    assert main(["unpack", str(bundle_file), "."]) == 0
+    assert Path("model.onnx").is_file()
+    after = (tmp_path / "empty").stat()
+    assert (after.st_ino, after.st_mode) == (before.st_ino, before.st_mode)
 
 
 @pytest.mark.parametrize("kind", ["file", "filled folder", "link to a folder", "link to nowhere"])

@@ -235,7 +235,8 @@ def test_a_bad_row_is_numbered_as_the_file_numbers_it(
     np.savez(tmp_path / "rows.npz", index=np.array([1, 2, 3, 99, 5]))
     line = ["predict", str(lookup_bundle), str(tmp_path / "rows.npz"), "--trust", pin(lookup_bundle), "--batch", "2"]
     assert main([*line, "-o", str(tmp_path / "out.npz")]) == 1
-    assert "batch 1: CPUExecutionProvider failed" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "one of the rows 2 to 3: CPUExecutionProvider failed" in said and "--on-error mask finds the row" in said
     assert not (tmp_path / "out.npz").exists()
     assert main([*line, "-o", str(tmp_path / "out.npz"), "--on-error", "mask"]) == 0
     with np.load(tmp_path / "out.npz") as written:
@@ -364,10 +365,41 @@ def test_results_that_cannot_be_written_are_an_error_in_one_line(features_bundle
     ]
 
 
-def test_an_stdout_that_the_caller_closed_is_no_error(features_bundle: Path) -> None:
-    code = "import os; os.close(1); import sys; from hyrax_runtime.cli import main; sys.stdout = None; sys.exit(main())"
-    ran = subprocess.run([sys.executable, "-c", code, "inspect", str(features_bundle)], capture_output=True, check=True)
-    assert ran.stderr == b""
+@pytest.mark.skipif(os.name == "nt", reason="a shell closes the streams")
+@pytest.mark.parametrize(
+    ("command", "code", "words"),
+    [
+        ("inspect {bundle} >&-", 0, ""),
+        ("verify {bundle} --trust {pin} >&-", 0, ""),
+        ("predict {bundle} {rows} -o {out} --trust {pin} 2>&-", 0, "50 rows of scores"),
+        ("predict {bundle} nowhere.npz -o {out} --trust {pin} 2>&-", 1, ""),
+        ("trust {bundle} <&- >/dev/null", 1, "nobody to ask"),
+    ],
+)
+def test_a_stream_that_the_caller_closed_is_no_traceback_and_no_talk_among_results(
+    features_bundle: Path, features_file: Path, pin: Pin, command: str, code: int, words: str
+) -> None:
+    program = f"{sys.executable} -c 'import sys; from hyrax_runtime.cli import main; sys.exit(main())' "
+    named = {"bundle": features_bundle, "pin": pin(features_bundle), "rows": features_file}
+    line = program + command.format(out=features_file.with_name("out.npz"), **named)
+    ran = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False)
+    assert ran.returncode == code
+    assert words in ran.stdout + ran.stderr and (words or ran.stdout + ran.stderr == "")
+    assert "Traceback" not in ran.stdout + ran.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs signals")
+def test_a_program_that_is_told_to_end_leaves_no_half_written_file(
+    features_bundle: Path, features_file: Path, pin: Pin
+) -> None:
+    code = (
+        "import os, signal, sys\nfrom hyrax_runtime import files\nfrom hyrax_runtime.cli import main\n"
+        "files.NpzOutputs.write = lambda *_: os.kill(os.getpid(), signal.SIGTERM)\nsys.exit(main())\n"
+    )
+    words = ["predict", features_bundle, features_file, "-o", features_file.with_name("o.npz"), "--trust"]
+    ran = subprocess.run([sys.executable, "-c", code, *words, pin(features_bundle)], capture_output=True, check=False)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (143, b"", b"")
+    assert [path.name for path in features_file.parent.iterdir() if "o.npz" in path.name] == []
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))

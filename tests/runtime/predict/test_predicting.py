@@ -9,7 +9,7 @@ from typing import Any
 import hyrax_runtime as hr
 import numpy as np
 import pytest
-from hyrax_runtime.errors import BatchError, FieldsError, ReplayError, UsageError
+from hyrax_runtime.errors import BatchError, FieldsError, ReplayError, RunError, UsageError
 
 from tests.runtime.predict import forging
 
@@ -133,10 +133,23 @@ def test_a_row_on_which_the_graph_itself_fails_is_masked(lookup_bundle: Path, pi
     assert list(outputs.errors) == [2]
 
 
-def test_a_graph_that_fails_on_every_row_is_not_taken_for_bad_rows(lookup_bundle: Path, pin: Any) -> None:
+def test_a_batch_of_rows_on_which_the_graph_fails_is_all_masked(lookup_bundle: Path, pin: Any) -> None:
+    outputs = hr.load(lookup_bundle, trust=pin(lookup_bundle)).predict({"data": {"index": [97, 98]}}, on_error="mask")
+    assert np.isnan(outputs["value"]).all() and list(outputs.errors) == [0, 1]
+
+
+def test_a_machine_that_fails_on_every_row_is_not_taken_for_bad_rows(
+    lookup_bundle: Path, pin: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     predictor = hr.load(lookup_bundle, trust=pin(lookup_bundle))
-    with pytest.raises(hr.DeviceError, match="failed while running the graph"):
-        predictor.predict({"data": {"index": [97, 98, 99]}}, on_error="mask")
+
+    def out_of_memory(*_: Any) -> Any:
+        raise RunError("CUDAExecutionProvider failed: out of memory")
+
+    monkeypatch.setattr(predictor.route.session, "run", out_of_memory)
+    for index in ([1], [1, 2, 3]):
+        with pytest.raises(hr.DeviceError, match="out of memory"):
+            predictor.predict({"data": {"index": index}}, on_error="mask")
 
 
 def test_a_whole_column_of_a_wrong_dtype_is_an_error_even_when_rows_may_be_masked(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -16,7 +18,16 @@ import hyrax_runtime as hr
 import numpy as np
 import pytest
 from hyrax_runtime.contract import InputContract
-from hyrax_runtime.errors import BatchError, FieldsError, OtherBundleError, ReplayError
+from hyrax_runtime.errors import (
+    BatchError,
+    FieldsError,
+    ManifestError,
+    OtherBundleError,
+    Problem,
+    ReplayError,
+    TextError,
+    UsageError,
+)
 from hyrax_runtime.streaming import Step, run_overlapped
 
 from tests.runtime.predict import forging
@@ -200,6 +211,59 @@ def test_a_pickled_predictor_refuses_another_file(
         pickle.loads(pickled)
 
 
+def test_a_predictor_proves_itself_where_it_is_unpickled_under_other_versions(
+    features_bundle: Path, pin: Pin, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    pickled = pickle.dumps(hr.load(features_bundle, trust=pin(features_bundle)))
+    monkeypatch.setattr(np, "__version__", "9.9.9")
+    assert pickle.loads(pickled).selftest().passed
+    assert "numpy 9.9.9 (proven with" in caplog.text
+
+
+def test_errors_cross_to_another_process_whole(predictor: hr.Predictor) -> None:
+    problem = Problem("data/x", "missing")
+    errors: list[Any] = [ManifestError("a.hyrax", [problem]), TextError("to_tensor.py", [problem])]
+    for error in [*errors, FieldsError([problem])]:
+        error.batch = 3
+        again = pickle.loads(pickle.dumps(error))
+        assert (type(again), str(again), again.problems, again.batch) == (type(error), str(error), (problem,), 3)
+
+
+def test_a_predictor_that_nobody_closed_leaves_no_descriptor(features_bundle: Path, pin: Pin) -> None:
+    resource = pytest.importorskip("resource")
+    predictor = hr.load(features_bundle, trust=pin(features_bundle))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 128), hard))
+        for _ in range(200):
+            pickle.loads(pickle.dumps(predictor))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork.. may lead to deadlocks.*:DeprecationWarning")
+def test_a_child_forked_beside_a_watch_and_a_stream_under_way_does_not_wait_for_ever(predictor: hr.Predictor) -> None:
+    watch = predictor.watch()
+    stream = predictor.stream(forging.sources(4) for _ in range(4))
+    next(stream)
+    with watch._adding:  # as a thread of the parent would hold it
+        child = os.fork()
+        if child == 0:
+            signal.alarm(20)
+            try:
+                predictor.predict(forging.sources(3))
+                watch.report()
+                with pytest.raises(UsageError, match="begin one after the fork"):
+                    next(stream)
+                os._exit(0)
+            finally:
+                os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert len(list(stream)) == 3
+    watch.stop()
+
+
 def test_replacing_the_file_under_a_running_predictor_changes_nothing(
     tmp_path: Path, sources_bundle: Path, joint_bundle: Path, pin: Pin
 ) -> None:
@@ -228,6 +292,15 @@ def test_the_watch_reports_what_drifts_from_the_recorded_range(predictor: hr.Pre
     assert drifts["data/flux"].seen_nan_share == pytest.approx(1 / 60)
     assert "where training saw 15..25; 25.00% of 20 values outside" in str(drifts["data/mag"])
     assert drifts["data/curve"].outside == 0.0  # no range was recorded
+
+
+def test_the_watch_counts_infinities_as_outside(predictor: hr.Predictor) -> None:
+    rows = forging.sources(4)
+    rows["data"]["mag"][1] = np.float32(np.inf)
+    with predictor.watch() as watch:
+        predictor.predict(rows)
+    (drift,) = [drift for drift in watch.report() if drift.path == "data/mag"]
+    assert drift.outside == 0.25
 
 
 def test_importing_the_package_brings_nothing_with_it() -> None:

@@ -3,6 +3,7 @@
 import sys
 
 import pytest
+from hyrax_runtime.environment import other_versions, versions_of
 from hyrax_runtime.errors import RequirementError
 from hyrax_runtime.manifest import Requirement
 from hyrax_runtime.replay import check_requirements, missing_requirements
@@ -55,3 +56,13 @@ def test_looking_imports_nothing(tmp_path, monkeypatch):
     assert missing_requirements((Requirement("watched.inner", None, None),)) == ()
     assert missing_requirements((Requirement("watched.other", None, None),)) != ()
     assert "watched" not in sys.modules
+
+
+def test_another_version_of_what_to_tensor_imports_is_named():
+    requirements = (Requirement("msgpack", "msgpack", "0.9"), Requirement("math", None, None))
+    here = versions_of(requirements)
+    assert list(here) == ["msgpack"]
+    packed = {"numpy": "2.4.1", "onnxruntime": "1.32.0"}
+    found = other_versions({"numpy": "2.4.6", "onnxruntime": "1.32.0", **here}, packed, requirements)
+    assert found == [f"msgpack {here['msgpack']} (proven with 0.9)"]
+    assert other_versions({"numpy": "2.5.0"}, packed) == ["numpy 2.5.0 (proven with 2.4.1)"]
