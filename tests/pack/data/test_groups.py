@@ -183,6 +183,36 @@ def test_data_sets_without_a_join_stand_side_by_side(configure: Configure) -> No
     assert data_dict["one"]["name"] == data_dict["two"]["name"]
 
 
+def beside(configure: Configure, ids: list[Any], field: str = "object_id") -> DataProvider:
+    """Ten stars beside ten rows of a catalogue, with no word on how they belong together."""
+    cls = type("Beside", (Catalogue,), {f"get_{field}": lambda self, row: self._ids[row]})
+    second = {"dataset_class": "Beside", "dataset_config": {"ids": ids}, "fields": [field]}
+    return DataProvider(configure(Stars, cls, requests={"train": {"one": {"dataset_class": "Stars"}, "two": second}}))
+
+
+def test_rows_that_stand_beside_another_id_are_not_paired_in_silence(configure: Configure) -> None:
+    words = (
+        r"data_request\.train\.two: 10 of 10 rows stand beside another id: row 0 is 100 in one/object_id and 109 in "
+        r'two/object_id\. To join by id, set primary_id_field = "object_id" for one and join_field = '
+    )
+    with pytest.raises(DataError, match=words):
+        beside(configure, list(range(109, 99, -1))).group("train")
+
+
+@pytest.mark.parametrize(
+    ("ids", "field"),
+    [
+        pytest.param([np.int64(100 + row) for row in range(10)], "object_id", id="the same ids in the same order"),
+        pytest.param([f"2026a{row}" for row in range(10)], "object_id", id="ids of another kind"),
+        pytest.param([row + 0.5 for row in range(10)], "object_id", id="ids that nobody could join by"),
+        pytest.param(list(range(10)), "number", id="no ids"),
+    ],
+)
+def test_rows_whose_ids_contradict_nothing_are_paired_by_position(configure: Configure, ids: Any, field: str) -> None:
+    data_dict = beside(configure, ids, field).group("train").data_dict([3])
+    assert len(data_dict["two"][field]) == 1
+
+
 def test_data_sets_of_different_length_need_a_join(configure: Configure) -> None:
     requests = {"train": {"one": {"dataset_class": "Stars"}, "two": OTHER["data"]}}
     with pytest.raises(

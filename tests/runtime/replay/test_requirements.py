@@ -65,4 +65,4 @@ def test_another_version_of_what_to_tensor_imports_is_named():
     packed = {"numpy": "2.4.1", "onnxruntime": "1.32.0"}
     found = other_versions({"numpy": "2.4.6", "onnxruntime": "1.32.0", **here}, packed, requirements)
     assert found == [f"msgpack {here['msgpack']} (proven with 0.9)"]
-    assert other_versions({"numpy": "2.5.0"}, packed) == ["numpy 2.5.0 (proven with 2.4.1)"]
+    assert other_versions({"numpy": "2.5.0", "onnxruntime": "1.32.9"}, packed) == ["numpy 2.5.0 (proven with 2.4.1)"]
