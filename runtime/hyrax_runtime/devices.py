@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hyrax_runtime.errors import ProviderError, UsageError
+from hyrax_runtime.folders import user_cache_folder
 from hyrax_runtime.nearest import nearest_name
 
 DeviceName = Literal["cpu", "cuda", "tensorrt"]
@@ -76,20 +77,33 @@ def parse_device(text: str) -> Device:
     raise UsageError(f"device {text!r} is not one of cpu, cuda, cuda:1, tensorrt, auto{hint}")
 
 
-def provider_options(device: Device, cache_folder: str | None = None) -> dict[str, str]:
+def provider_options(device: Device, trt_cache: str | None = None, *, graphs: bool = False) -> dict[str, str]:
     """Return the options under which a device computes what the bundle proved.
 
     TF32 is onnxruntime's default on CUDA and costs 13 bits of mantissa: off, so that parity holds. HEURISTIC keeps
     cuDNN from timing every algorithm again for each new batch size.
     """
     if device.name == "cuda":
-        return {"device_id": str(device.index), "use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}
+        options = {"device_id": str(device.index), "use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}
+        return options | ({"enable_cuda_graph": "1"} if graphs else {})
     if device.name == "tensorrt":
         options = {"device_id": str(device.index), "trt_fp16_enable": "0"}
-        if cache_folder:
-            options |= {"trt_engine_cache_enable": "1", "trt_engine_cache_path": cache_folder}
+        if trt_cache:
+            options |= {"trt_engine_cache_enable": "1", "trt_engine_cache_path": trt_cache}
         return options
     return {}
+
+
+def cache_folder(device: Device) -> str | None:
+    """Where TensorRT keeps what it compiled: the user's cache folder, never beside the bundle."""
+    if device.name != "tensorrt":
+        return None
+    try:
+        folder = user_cache_folder() / "tensorrt"
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None  # a cache saves time, and no more
+    return str(folder)
 
 
 def absent_provider(

@@ -15,6 +15,8 @@ from hyrax_runtime.manifest import Output
 from hyrax_runtime.outputs import Arrays, Outputs, empty_outputs, put_rows
 
 Run = Callable[[Mapping[str, NDArray[Any]], int], Arrays]
+# Copies feeds to a device now, and gives back what is left to do.
+Stage = Callable[[Mapping[str, NDArray[Any]], int], Callable[[], Arrays]]
 
 
 class Pieces:
@@ -32,11 +34,13 @@ class Pieces:
         feed: Feed,
         run: Run,
         *,
+        stage: Stage | None,
         mask: bool,
         runs_at_all: Callable[[], bool],
     ) -> None:
         self._prepared = prepared
         self._runs_at_all = runs_at_all
+        self._stage = stage
         self._declared = declared
         self._feed = feed
         self._run = run
@@ -63,6 +67,9 @@ class Pieces:
         except ReplayError as error:
             self._halve(error, start, stop, self.run)
             return _nothing
+        if own and self._stage is not None and not self._mask:  # to mask, the feeds may be needed again
+            finish = self._stage(feeds, stop - start)
+            return lambda: self._done.append((self._kept[start:stop], finish()))
         if own:
             feeds = owned(feeds, rows)
         return lambda: self._run_fed(feeds, start, start, stop)

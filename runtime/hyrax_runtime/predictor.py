@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -15,10 +15,8 @@ from numpy.typing import NDArray
 from hyrax_runtime.bundle import Bundle, open_bundle
 from hyrax_runtime.contract import InputContract
 from hyrax_runtime.contract_check import DataDict, InputCheck, Prepared
-from hyrax_runtime.environment import describe_here, other_versions, packed_environment, versions_of
 from hyrax_runtime.errors import (
     BatchError,
-    HyraxError,
     OtherBundleError,
     RunError,
     UsageError,
@@ -27,11 +25,12 @@ from hyrax_runtime.forking import put_right_after_fork
 from hyrax_runtime.manifest import Manifest
 from hyrax_runtime.outputs import Arrays, Outputs, empty_outputs
 from hyrax_runtime.pieces import Pieces
-from hyrax_runtime.routes import Python, Route, Settings, open_graph, open_route
-from hyrax_runtime.session import VERSION, Session, is_count
+from hyrax_runtime.routes import Route, open_route
+from hyrax_runtime.settings import Python, Settings, Tuning, is_count
 from hyrax_runtime.trust import Trust
 
 if TYPE_CHECKING:
+    from hyrax_runtime.proving import Proving
     from hyrax_runtime.selftest import Report
     from hyrax_runtime.streaming import Step
     from hyrax_runtime.watching import Watch
@@ -63,6 +62,8 @@ class Predictor:
         self.contract: InputContract = bundle.contract
         self.settings = settings
         self._bundle = bundle
+        if settings.tuning.graph_batches and self.contract.batch == "joint":
+            raise BatchError("graph_batches fill a batch with rows, and this bundle's rows belong together")
         route = open_route(bundle, settings, trust)
         self._route = route
         self._feed = route.feed
@@ -156,40 +157,7 @@ class Predictor:
 
     def selftest(self) -> Report:
         """Replay the golden rows on this machine, stage by stage; see `Report.passed` and `Report.drift`."""
-        from hyrax_runtime.selftest import Proof, Report
-
-        proof = Proof(self.manifest, self._bundle.read)
-        stages = []
-        if proof.rows:
-            stages += proof.compare_tensors(self._tensors, lowered=self.lowered)
-            stages += proof.compare_graph(self._cpu_session().run)
-            stages += proof.compare_device(self._predict_unwatched)
-        return Report(
-            bundle=self.id,
-            provider=self.provider,
-            rows=proof.rows,
-            stages=tuple(stages),
-            placement=self._session.placement(),
-            here=self._here(),
-            packed=packed_environment(self.manifest.provenance),
-        )
-
-    def prove_under_other_versions(self) -> None:
-        """Run the self-test once, with a notice in the log, where libraries are not of the versions of the proof.
-
-        Raises
-        ------
-        DriftError
-            This machine does not compute what was proven.
-        """
-        packed = packed_environment(self.manifest.provenance)
-        others = other_versions(self._here(), packed, self.manifest.preprocessing.requirements)
-        if others:
-            import logging
-
-            notice = "%s: %s; running the self-test once"
-            logging.getLogger(__name__).warning(notice, self.path, ", ".join(others))
-            self.selftest().require_passed()
+        return self._proving.report()
 
     def watch(self) -> Watch:
         """Begin to compare what comes in with the ranges and NaN shares that training saw; it refuses nothing."""
@@ -225,10 +193,11 @@ class Predictor:
         settings = replace(self.settings, python="never") if self.lowered else self.settings
         return _load_again, (str(self.path), self.id, settings)
 
-    def _here(self) -> dict[str, str]:
-        """What computes here; of a function that runs as a graph no library counts."""
-        requirements = () if self.lowered else self.manifest.preprocessing.requirements
-        return describe_here(VERSION) | versions_of(requirements)
+    @property
+    def _proving(self) -> Proving:
+        from hyrax_runtime.proving import Proving
+
+        return Proving(self._bundle, self.settings, self._route, self._check, self._run)
 
     def _run(self, data_dict: DataDict, rows: int) -> Arrays:
         if rows == 0:
@@ -236,7 +205,13 @@ class Predictor:
         return self._session_run(self._feed(data_dict, rows), rows)
 
     def _session_run(self, feeds: Mapping[str, NDArray[Any]], rows: int) -> Arrays:
-        outputs = self._session.run(feeds)
+        return self._with_rows(self._session.run(feeds), rows)
+
+    def _session_stage(self, feeds: Mapping[str, NDArray[Any]], rows: int) -> Callable[[], Arrays]:
+        finish = self._session.stage(feeds)
+        return lambda: self._with_rows(finish(), rows)
+
+    def _with_rows(self, outputs: Arrays, rows: int) -> Arrays:
         for name, array in outputs.items():
             if array.shape[:1] != (rows,):
                 raise RunError(f"output {name} has shape {array.shape} for {rows} rows: the batch axis is lost")
@@ -261,19 +236,10 @@ class Predictor:
             self.manifest.outputs,
             self._feed,
             self._session_run,
+            stage=self._session_stage if self._session.stages else None,
             mask=on_error == "mask",
-            runs_at_all=self._runs_at_all,
+            runs_at_all=lambda: self._proving.runs_at_all(),
         )
-
-    def _runs_at_all(self) -> bool:
-        """Whether the golden rows run here: then a batch in which every row fails is at fault itself."""
-        from hyrax_runtime.selftest import Proof
-
-        try:
-            self._predict_unwatched(Proof(self.manifest, self._bundle.read).data_dict)
-        except HyraxError:
-            return False
-        return True
 
     def _cuts(self, prepared: Prepared, max_batch: int | None) -> list[tuple[int, int]]:
         """Where to cut the rows that were kept: (start, stop) of each piece, at least one piece."""
@@ -302,20 +268,6 @@ class Predictor:
         with self._changing_watches:
             self._watches = tuple(other for other in self._watches if other is not watch)
 
-    def _tensors(self, data_dict: Mapping[str, Any]) -> Mapping[str, NDArray[Any]]:
-        prepared = self._check.prepare(data_dict)
-        return self._route.tensors(prepared.data_dict, prepared.rows)
-
-    def _predict_unwatched(self, data_dict: Mapping[str, Any]) -> Arrays:
-        prepared = self._check.prepare(data_dict)
-        return self._run(prepared.data_dict, prepared.rows)
-
-    def _cpu_session(self) -> Session:
-        on_graph = [each.name for each in self._session.inputs] == [each.name for each in self.manifest.graph.inputs]
-        if self._session.device.name == "cpu" and on_graph:
-            return self._session
-        return open_graph(self._bundle, "model.onnx", replace(self.settings, device="cpu"))
-
 
 def load(
     path: str | os.PathLike[str],
@@ -324,6 +276,10 @@ def load(
     memory: str = "auto",
     threads: int | None = None,
     python: Python = "allow",
+    *,
+    spinning: bool = False,
+    strict: bool = False,
+    graph_batches: Sequence[int] = (),
 ) -> Predictor:
     """Open a bundle and make it ready to predict.
 
@@ -341,6 +297,14 @@ def load(
         onnxruntime's own choice unless given.
     python : str
         `allow`, or `never`: run only the lowered form of `to_tensor`, for which no trust is needed.
+    spinning : bool
+        Let threads wait for work with a core each: microseconds quicker where calls follow one another at once, and
+        most of a core lost where they do not.
+    strict : bool
+        Refuse a graph of which the CPU would run a part, in the place of the device.
+    graph_batches : sequence of int
+        On `cuda`: sizes up to which smaller batches are filled, and run as one CUDA graph each. Not for bundles whose
+        rows belong together.
 
     Raises
     ------
@@ -352,9 +316,8 @@ def load(
         This machine cannot run what was asked for, or (DriftError) does not compute what was proven. That is tested
         once, here, when the versions of numpy or onnxruntime are not those of the proof.
     """
-    predictor = open_predictor(path, trust, Settings(device, memory, threads, python))
-    predictor.prove_under_other_versions()
-    return predictor
+    settings = Settings(device, memory, threads, python, Tuning(spinning, strict, tuple(graph_batches)))
+    return proven_here(open_predictor(path, trust, settings))
 
 
 def open_predictor(path: str | os.PathLike[str], trust: Trust, settings: Settings) -> Predictor:
@@ -372,6 +335,16 @@ def _load_again(path: str, bundle_id: str, settings: Settings) -> Predictor:
     with open_bundle(path) as bundle:
         if bundle.id != bundle_id:
             raise OtherBundleError(f"{path} is {bundle.id} now; the predictor was made from {bundle_id}. Load it anew")
-    predictor = open_predictor(path, bundle_id, settings)
-    predictor.prove_under_other_versions()  # the machine that unpickles may have others than the one that pickled
+    return proven_here(open_predictor(path, bundle_id, settings))
+
+
+def proven_here(predictor: Predictor) -> Predictor:
+    """Have the self-test run once where versions differ, here or on the machine that unpickles."""
+    others = predictor._proving.other_versions()
+    if others:
+        import logging
+
+        notice = "%s: %s; running the self-test once"
+        logging.getLogger(__name__).warning(notice, predictor.path, ", ".join(others))
+        predictor.selftest().require_passed()
     return predictor

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from hyrax_runtime.bundle import Bundle
 from hyrax_runtime.contract import InputContract
@@ -17,19 +17,8 @@ from hyrax_runtime.errors import NotLoweredError, UntrustedError, UsageError
 from hyrax_runtime.feeding import Feed, Feeds, field_feed, replay_feed
 from hyrax_runtime.replay import check_requirements, compile_protected
 from hyrax_runtime.session import Session, open_session
+from hyrax_runtime.settings import Python, Settings
 from hyrax_runtime.trust import Trust, require_trust
-
-Python = Literal["allow", "never"]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a predictor was asked to run; what it is pickled with."""
-
-    device: str = "cpu"
-    memory: str = "auto"
-    threads: int | None = None
-    python: Python = "allow"
 
 
 @dataclass(frozen=True)
@@ -81,6 +70,7 @@ def open_graph(bundle: Bundle, member: str, settings: Settings) -> Session:
         device=settings.device,
         memory=settings.memory,
         threads=settings.threads,
+        tuning=settings.tuning,
     )
 
 
@@ -110,7 +100,7 @@ def _replay_route(bundle: Bundle, settings: Settings) -> Route:
 
 def _lowered_route(bundle: Bundle, settings: Settings) -> Route:
     contract = stacked_contract(bundle.contract)
-    to_tensor = open_graph(bundle, "to_tensor.onnx", replace(settings, device="cpu"))
+    to_tensor = open_graph(bundle, "to_tensor.onnx", settings.on_cpu)
     fields = field_feed([each.name for each in to_tensor.inputs])
 
     def tensors(data_dict: Mapping[str, Any], rows: int) -> Feeds:

@@ -10,27 +10,32 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as native
 
+from hyrax_runtime.bound_runs import BoundRuns, DeviceSession
 from hyrax_runtime.contract import Dim
-from hyrax_runtime.devices import Device, absent_provider, parse_device, provider_options, refused_provider
+from hyrax_runtime.devices import (
+    Device,
+    absent_provider,
+    cache_folder,
+    parse_device,
+    provider_options,
+    refused_provider,
+)
 from hyrax_runtime.errors import HyraxError, ProviderError, RunError, SessionError, UsageError
-from hyrax_runtime.folders import user_cache_folder
 from hyrax_runtime.forking import put_right_after_fork
-
-Memory = Literal["shared", "fast"]
+from hyrax_runtime.settings import Memory, Tuning, is_count, parse_memory
 
 WEIGHTS_FILE = "weights.bin"
 # Where onnxruntime looks for external data beside the in-memory table: beneath a device, where no file can ever be.
 NOWHERE = os.path.join(os.devnull, "none")  # noqa: PTH118 - a name for onnxruntime, not a path of ours
-FAST_UP_TO_BYTES = 64 * 1024 * 1024
 VERSION: str = ort.__version__
 
 FAILURES = (
@@ -74,12 +79,18 @@ class Session:
     """
 
     def __init__(
-        self, graph: bytes, weights: memoryview | None, device: Device, memory: Memory, threads: int | None
+        self,
+        graph: bytes,
+        weights: memoryview | None,
+        device: Device,
+        memory: Memory,
+        threads: int | None,
+        tuning: Tuning,
     ) -> None:
         self._graph = graph
         # onnxruntime holds a bare pointer into these bytes for as long as the session lives
         self._weights = None if weights is None else np.frombuffer(weights, dtype=np.uint8)
-        self._threads = threads
+        self._threads, self._tuning = threads, tuning
         self._rebuilding = threading.Lock()
         self.device = device
         self.memory: Memory = memory
@@ -89,12 +100,13 @@ class Session:
         self.inputs = tuple(_tensor(node) for node in made.get_inputs())
         self.outputs = tuple(_tensor(node) for node in made.get_outputs())
         self._output_names = [output.name for output in self.outputs]
+        self._bound = self._bind(made)
         put_right_after_fork(self)
 
     def after_fork_in_child(self) -> None:
         """Set the parent's session aside: without its threads it would wait for ever, and so would its destructor."""
-        _SET_ASIDE.append(self._native)
-        self._native = None
+        _SET_ASIDE.extend((self._native, self._bound))
+        self._native = self._bound = None
         self._rebuilding = threading.Lock()
 
     def run(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
@@ -109,10 +121,46 @@ class Session:
             onnxruntime failed; its own words are in the message.
         """
         running = self._native or self._made_again()
+        bound = self._bound
         try:
-            return dict(zip(self._output_names, running.run(self._output_names, feeds), strict=True))
+            arrays = running.run(self._output_names, feeds) if bound is None else bound.run(bound.stage(feeds))
         except FAILURES as error:
-            raise RunError(f"{self.provider} failed while running the graph: {_first_line(error)}") from error
+            raise self._failed(error) from error
+        return dict(zip(self._output_names, arrays, strict=True))
+
+    @property
+    def stages(self) -> bool:
+        """Whether `stage` copies a batch to a device, and so has done with the caller's memory."""
+        return self._bound is not None
+
+    def stage(self, feeds: Mapping[str, NDArray[Any]]) -> Callable[[], dict[str, NDArray[Any]]]:
+        """Copy a batch to the device now; return what is left to do, the run. Without a device that is all of it.
+
+        Raises
+        ------
+        RunError
+            As `run`, from either half.
+        """
+        if self._native is None:
+            self._made_again()
+        bound = self._bound
+        if bound is None:
+            return partial(self.run, feeds)
+        try:
+            staged = bound.stage(feeds)
+        except FAILURES as error:
+            raise self._failed(error) from error
+
+        def finish() -> dict[str, NDArray[Any]]:
+            try:
+                return dict(zip(self._output_names, bound.run(staged), strict=True))
+            except FAILURES as error:
+                raise self._failed(error) from error
+
+        return finish
+
+    def _failed(self, error: BaseException) -> RunError:
+        return RunError(f"{self.provider} failed while running the graph: {_first_line(error)}")
 
     def bare_run(self) -> Callable[[Mapping[str, NDArray[Any]]], list[NDArray[Any]]]:
         """Return onnxruntime's own `run` of every output: what a call is measured against. Keep the session alive."""
@@ -135,8 +183,9 @@ class Session:
         """Make the onnxruntime session, or raise SessionError (the graph) or ProviderError (the device)."""
         if self.device.name != "cpu":
             _require_offered(self.device)
-        options = _options(self._weights, self.memory, self._threads)
-        providers = [(self.device.provider, provider_options(self.device, _cache_folder(self.device)))]
+        options = _options(self._weights, self.memory, self._threads, self._tuning)
+        graphs = bool(self._tuning.graph_batches)
+        providers = [(self.device.provider, provider_options(self.device, cache_folder(self.device), graphs=graphs))]
         if self.device.name != "cpu":
             providers.append(("CPUExecutionProvider", {}))
         try:
@@ -151,10 +200,21 @@ class Session:
         made.disable_fallback()
         return made
 
+    def _bind(self, made: ort.InferenceSession) -> BoundRuns | None:
+        """Buffers on the device; None for the CPU, and for texts, which only the CPU holds."""
+        if self.device.name == "cpu" or any(each.dtype == "str" for each in (*self.inputs, *self.outputs)):
+            return None
+        classes = {"value_class": ort.OrtValue, "options_class": ort.RunOptions}
+        return BoundRuns(
+            DeviceSession(made, self._output_names, "cuda", self.device.index, **classes), self._tuning.graph_batches
+        )
+
     def _made_again(self) -> ort.InferenceSession:
         with self._rebuilding:
             if self._native is None:
-                self._native = self._make()
+                made = self._make()
+                self._bound = self._bind(made)
+                self._native = made
             return self._native
 
 
@@ -165,6 +225,7 @@ def open_session(
     device: str = "cpu",
     memory: str = "auto",
     threads: int | None = None,
+    tuning: Tuning = Tuning(),  # noqa: B008 - it is frozen
 ) -> Session:
     """Make a session from a graph's bytes and, apart from them, its weights.
 
@@ -181,11 +242,12 @@ def open_session(
         products); `fast` copies and repacks them; `auto` is `fast` up to 64 MiB.
     threads : int, optional
         Threads within one operator; onnxruntime's own choice unless given.
+    tuning : Tuning
 
     Raises
     ------
     UsageError
-        A device, memory mode or thread count that does not exist.
+        A device, memory mode or thread count that does not exist, or CUDA graphs on another device.
     ProviderError
         The device cannot be had; says why.
     SessionError
@@ -196,30 +258,24 @@ def open_session(
     if threads is not None and not is_count(threads):
         raise UsageError(f"threads={threads!r}: a whole number of at least 1, or None for onnxruntime's own choice")
     if device != "auto":
-        return Session(graph, weights, parse_device(device), decided, threads)
+        asked = parse_device(device)
+        if tuning.graph_batches and asked.name != "cuda":
+            raise UsageError(f"graph_batches are CUDA graphs: they need device='cuda', not {device!r}")
+        return Session(graph, weights, asked, decided, threads, tuning)
     if Device("cuda").provider in ort.get_available_providers():
         try:
-            return Session(graph, weights, Device("cuda"), decided, threads)
+            return Session(graph, weights, Device("cuda"), decided, threads, tuning)
         except ProviderError as error:
             _log_cpu_instead(error)
-    return Session(graph, weights, Device("cpu"), decided, threads)
+    return Session(graph, weights, Device("cpu"), decided, threads, replace(tuning, strict=False, graph_batches=()))
 
 
-def is_count(value: object) -> bool:
-    """Whether a value is a whole number of at least 1; numpy's are, True is none."""
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and int(value) >= 1
-
-
-def parse_memory(memory: str, weights_bytes: int) -> Memory:
-    """Decide `auto` by the size of the weights; UsageError for an unknown mode."""
-    if memory == "auto":
-        return "fast" if weights_bytes <= FAST_UP_TO_BYTES else "shared"
-    if memory == "shared" or memory == "fast":
-        return memory  # type: ignore[return-value]
-    raise UsageError(f"memory={memory!r} is not one of auto, shared, fast")
-
-
-def _options(weights: NDArray[np.uint8] | None, memory: Memory, threads: int | None) -> ort.SessionOptions:
+def _options(
+    weights: NDArray[np.uint8] | None,
+    memory: Memory,
+    threads: int | None,
+    tuning: Tuning,
+) -> ort.SessionOptions:
     options = ort.SessionOptions()
     options.log_severity_level = 4  # what goes wrong is raised, and said once
     options.inter_op_num_threads = 1
@@ -229,8 +285,9 @@ def _options(weights: NDArray[np.uint8] | None, memory: Memory, threads: int | N
         "session.load_model_format": "ONNX",  # else bytes that look like onnxruntime's own format are taken as that
         "session.model_external_initializers_file_folder_path": NOWHERE,
         # at one request per 20 ms, spinning burns 0.75 of a core; without it 0.19
-        "session.intra_op.allow_spinning": "0",
-        "session.inter_op.allow_spinning": "0",
+        "session.intra_op.allow_spinning": str(int(tuning.spinning)),
+        "session.inter_op.allow_spinning": str(int(tuning.spinning)),
+        "session.disable_cpu_ep_fallback": str(int(tuning.strict)),
         "session.record_ep_graph_assignment_info": "1",
     }
     if weights is not None:
@@ -268,23 +325,11 @@ def _is_installed(distribution: str) -> bool:
 def _runs_on_cpu(graph: bytes, weights: NDArray[np.uint8] | None) -> bool:
     """Whether the CPU takes the graph: then it is the device that failed, not the file."""
     try:
-        options = _options(weights, "shared", 1)
+        options = _options(weights, "shared", 1, Tuning())
         ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"], enable_fallback=0)
     except FAILURES:
         return False
     return True
-
-
-def _cache_folder(device: Device) -> str | None:
-    """Where TensorRT keeps what it compiled: the user's cache folder, never beside the bundle."""
-    if device.name != "tensorrt":
-        return None
-    try:
-        folder = user_cache_folder() / "tensorrt"
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return None  # a cache saves time, and no more
-    return str(folder)
 
 
 def _tensor(node: Any) -> Tensor:
@@ -303,5 +348,5 @@ def _log_cpu_instead(error: HyraxError) -> None:
     logging.getLogger(__name__).warning("device 'auto' runs on the CPU: %s", error)
 
 
-# Sessions of a parent process, never freed.
-_SET_ASIDE: list[ort.InferenceSession | None] = []
+# Sessions of a parent process and their buffers, never freed.
+_SET_ASIDE: list[Any] = []

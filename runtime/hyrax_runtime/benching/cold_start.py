@@ -13,7 +13,7 @@ from typing import Any
 
 from hyrax_runtime.benching.figures import ColdStart
 from hyrax_runtime.errors import MeasureError
-from hyrax_runtime.routes import Settings
+from hyrax_runtime.settings import Settings
 
 LONGEST_S = 600
 CHILD = Path(__file__).with_name("cold_start_child.py")

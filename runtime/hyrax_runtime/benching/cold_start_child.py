@@ -21,12 +21,13 @@ def main() -> None:
     asked = json.loads(sys.argv[1])
     from hyrax_runtime.bundle import open_bundle
     from hyrax_runtime.predictor import Predictor
-    from hyrax_runtime.routes import Settings
+    from hyrax_runtime.settings import Settings, Tuning
 
     marks = [BEGUN_NS, time.monotonic_ns()]
     bundle = open_bundle(asked["path"])
     marks.append(time.monotonic_ns())
-    settings = Settings(asked["device"], asked["memory"], asked["threads"], asked["python"])
+    tuning = Tuning(asked["tuning"]["spinning"], asked["tuning"]["strict"], tuple(asked["tuning"]["graph_batches"]))
+    settings = Settings(asked["device"], asked["memory"], asked["threads"], asked["python"], tuning)
     predictor = Predictor(bundle, settings, asked["trust"])
     marks.append(time.monotonic_ns())
     from hyrax_runtime.benching.rows import RepeatedRows

@@ -17,8 +17,8 @@ from hyrax_runtime.environment import describe_here, other_versions, packed_envi
 from hyrax_runtime.errors import ReplayError, RunError
 from hyrax_runtime.predictor import Predictor
 from hyrax_runtime.replay import compile_protected
-from hyrax_runtime.routes import Settings
 from hyrax_runtime.session import FAILURES, VERSION
+from hyrax_runtime.settings import Settings
 from hyrax_runtime.trust import Trust
 
 MOST_BATCH_BYTES = 256 * 1024 * 1024  # of raw rows, and again as tensors

@@ -11,8 +11,7 @@ from hyrax_runtime.benching.advice import advise
 from hyrax_runtime.benching.measuring import FULL, QUICK, measure_machine
 from hyrax_runtime.benching.plot import check_plot, write_plot
 from hyrax_runtime.benching.table import describe_figures
-from hyrax_runtime.commands.options import add_running_options
-from hyrax_runtime.routes import Settings
+from hyrax_runtime.commands.options import add_running_options, settings_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Measure; 0 when it is done."""
     if arguments.plot is not None:
         check_plot(arguments.plot)
-    settings = Settings(arguments.device, arguments.memory, arguments.threads, arguments.python)
+    settings = settings_of(arguments)
     figures = measure_machine(arguments.file, settings, arguments.trust, QUICK if arguments.quick else FULL, say=_talk)
     if arguments.plot is not None:
         write_plot(figures, arguments.plot)

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from hyrax_runtime.commands.options import add_running_options
+from hyrax_runtime.commands.options import add_running_options, settings_of
 from hyrax_runtime.contract import InputContract
 from hyrax_runtime.errors import BatchError, DataFileError, FieldsError, ReplayError, RunError, UsageError
 from hyrax_runtime.files import open_rows, write_outputs
 from hyrax_runtime.outputs import Outputs
-from hyrax_runtime.predictor import Predictor, load
+from hyrax_runtime.predictor import Predictor, open_predictor, proven_here
 from hyrax_runtime.progress import Progress
 
 BATCH_BYTES = 16 * 1024 * 1024  # of raw rows: enough to keep a core busy, little enough for a small machine
@@ -47,9 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"{out} is the input itself; give the outputs another name")
     if arguments.batch is not None and arguments.batch < 1:
         raise UsageError(f"--batch {arguments.batch}: a whole number of at least 1")
-    predictor = load(
-        arguments.file, arguments.trust, arguments.device, arguments.memory, arguments.threads, arguments.python
-    )
+    predictor = proven_here(open_predictor(arguments.file, arguments.trust, settings_of(arguments)))
     rows = open_rows(data, predictor.contract, ids=arguments.ids)
     size = batch_rows(predictor.contract, rows.rows, arguments.batch)
     progress = Progress(rows.rows)

@@ -8,9 +8,8 @@ import math
 from collections.abc import Sequence
 
 from hyrax_runtime.bundle import open_bundle
-from hyrax_runtime.commands.options import add_running_options
+from hyrax_runtime.commands.options import add_running_options, settings_of
 from hyrax_runtime.predictor import open_predictor
-from hyrax_runtime.routes import Settings
 from hyrax_runtime.selftest import Report, Stage
 
 
@@ -26,8 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
     with open_bundle(arguments.file) as bundle:
         bundle.weights(stamp=False)
         size, members = bundle.size, len(bundle.manifest.members)
-    settings = Settings(arguments.device, arguments.memory, arguments.threads, arguments.python)
-    with open_predictor(arguments.file, arguments.trust, settings) as predictor:
+    with open_predictor(arguments.file, arguments.trust, settings_of(arguments)) as predictor:
         report = predictor.selftest()
     if arguments.json:
         plain = {"file": arguments.file, "size_bytes": size, "members": members, **report.to_plain()}

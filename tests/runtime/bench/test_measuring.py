@@ -14,7 +14,7 @@ from hyrax_runtime.benching.cold_start import least_starts, split_start
 from hyrax_runtime.benching.figures import Figures, Rate
 from hyrax_runtime.benching.measuring import measure_machine, thread_counts
 from hyrax_runtime.errors import MeasureError, RunError, UntrustedError, UsageError
-from hyrax_runtime.routes import Settings
+from hyrax_runtime.settings import Settings
 
 from tests.runtime.bench.conftest import BRIEF, pin
 

@@ -15,8 +15,8 @@ import pytest
 from hyrax_runtime.commands.verify import describe_report
 from hyrax_runtime.errors import DriftError
 from hyrax_runtime.predictor import open_predictor
-from hyrax_runtime.routes import Settings
 from hyrax_runtime.session import VERSION
+from hyrax_runtime.settings import Settings
 
 from tests.runtime.predict import forging
 

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 from hyrax_runtime.devices import Device, absent_provider, parse_device, provider_options, refused_provider
 from hyrax_runtime.errors import ProviderError, RunError, SessionError, UsageError
-from hyrax_runtime.session import open_session, parse_memory
+from hyrax_runtime.session import open_session
+from hyrax_runtime.settings import parse_memory
 
 from tests.runtime.predict import forging
 
