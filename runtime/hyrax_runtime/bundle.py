@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 from hyrax_runtime import container
 from hyrax_runtime.container import Entry, Layout, Place
 from hyrax_runtime.contract import InputContract
-from hyrax_runtime.errors import DigestError, HeaderError, NotABundleError, SizeError, VersionError
+from hyrax_runtime.errors import DigestError, HeaderError, NotABundleError, SizeError, UsageError, VersionError
 from hyrax_runtime.graph_gate import (
     GraphFacts,
     check_fields,
@@ -191,7 +191,11 @@ def open_bundle(path: str | os.PathLike[str]) -> Bundle:
     ------
     BundleError
         The file cannot be read, or is not, to the last bit, what its manifest says. Each cause has a class and code.
+    UsageError
+        `path` is no path.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise UsageError(f"a bundle is opened by its path, not by a {type(path).__name__}")
     file = StoredFile(Path(path))
     try:
         return _read_bundle(file)

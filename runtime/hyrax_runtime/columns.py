@@ -7,6 +7,7 @@ with the row's number, so that the caller may mask it, however many rows have it
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -90,7 +91,9 @@ def shape_fault(given: tuple[int, ...], wanted: tuple[Dim, ...]) -> str:
     fixed = [dim for dim in wanted if isinstance(dim, int)]
     if len(fixed) == len(wanted) and sorted(given) == sorted(fixed):
         hint = "; the axes seem to stand in another order"
-    elif len(given) == len(wanted) - 1:
+    elif len(given) == 1 < len(wanted) == len(fixed) and given[0] == math.prod(fixed):
+        hint = f"; the row is flattened: reshape it, or in Parquet use nested lists or the metadata shape {list(fixed)}"
+    elif len(given) == len(wanted) - 1 and given == wanted[1:]:
         hint = "; an axis is missing: the first axis of the column is the batch axis N"
     return f"row shape {_shape(given)} where {_shape(wanted)} is recorded{hint}"
 

@@ -102,7 +102,7 @@ class InputCheck:
             ids = find_ids(data_dict, self.contract.id_field)
             if ids is not None and len(ids) != rows:
                 return None
-        except (KeyError, TypeError, AttributeError, ColumnFault):
+        except (KeyError, IndexError, TypeError, AttributeError, ColumnFault):
             return None
         return Prepared(rows, made, ids)
 
@@ -259,9 +259,10 @@ def _given_paths(data_dict: Mapping[str, Any]) -> Iterator[str]:
 
 def _missing(data_dict: Mapping[str, Any], contract: InputContract, known: FieldContract) -> str:
     given = list(_given_paths(data_dict))
-    if known.friendly is not None and known.field in given:
+    flat = next((path for path in (known.path, known.field) if path in data_dict), None)
+    if known.friendly is not None and flat is not None:
         nested = f"{{{known.friendly!r}: {{{known.field!r}: ...}}}}"
-        return f"missing; {known.field!r} stands at the top level, give it as {nested}"
+        return f"missing; {flat!r} stands at the top level, give it as {nested}"
     recorded = {other.path for other in contract.fields}
     strange = [path for path in given if path not in recorded]
     same_name = [path for path in strange if path.rpartition("/")[2] == known.field]

@@ -11,11 +11,20 @@ import textwrap
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hyrax_runtime import container
 from hyrax_runtime.bundle import Bundle, open_bundle
-from hyrax_runtime.errors import ChangedError, DigestError, HeaderError, HyraxError, SizeError, UnreadableError
+from hyrax_runtime.errors import (
+    ChangedError,
+    DigestError,
+    HeaderError,
+    HyraxError,
+    SizeError,
+    UnreadableError,
+    UsageError,
+)
 from hyrax_runtime.folders import user_cache_folder
 
 from tests.runtime.file import protobuf
@@ -76,6 +85,12 @@ def test_weights_are_mapped_read_only_and_outlive_the_bundle(bundle_file: Path) 
     assert weights is not None
     assert weights.readonly
     assert bytes(weights) == linear_weights()
+
+
+@pytest.mark.parametrize("path", [b"bytes.hyrax", None, 3, {}])
+def test_what_is_no_path_is_wrong_usage(path: Any) -> None:
+    with pytest.raises(UsageError, match=f"by its path, not by a {type(path).__name__}"):
+        open_bundle(path)
 
 
 def test_a_bundle_that_was_closed_says_so(bundle_file: Path) -> None:

@@ -125,6 +125,7 @@ def test_the_input_is_never_written_to() -> None:
         pytest.param(field(), ["1.5"], "where float32 is recorded", id="text for numbers"),
         pytest.param(IMAGE, np.ones((2, 3, 2), "f4"), "(3, 2) where (2, 3) is recorded; the axes", id="axes swapped"),
         pytest.param(IMAGE, np.ones((2, 3), "f4"), "an axis is missing", id="a single record"),
+        pytest.param(IMAGE, np.ones((2, 6), "f4"), "the row is flattened: reshape it", id="flattened rows"),
         pytest.param(IMAGE, [np.ones((2, 3), "f4"), np.ones((2, 4), "f4")], "data/x row 1: row shape", id="a row"),
         pytest.param(field(), [np.float32(1), None], "data/x row 1: no value (None)", id="a row without a value"),
         pytest.param(field(), np.float32(1), "give a list of rows", id="a scalar"),
@@ -181,6 +182,12 @@ def test_every_problem_is_listed_at_once() -> None:
         "  - data/mag: dtype float64 where float32 is recorded, and a cast could lose digits; pass .astype('float32')",
         "  - other/image: every row: row shape (3,) where (2,) is recorded",
     ]
+
+
+@pytest.mark.parametrize("given", [np.ones((3, 2)), [1.0], {"data": np.ones(3)}, {"data": [1.0]}, None])
+def test_anything_but_a_dict_of_dicts_is_refused_in_words(given: Any) -> None:
+    with pytest.raises(FieldsError, match="not a dict of fields|where a dict of field to values is expected"):
+        prepare(contract(field()), given)
 
 
 def test_a_table_in_the_place_of_a_dict_is_named() -> None:
@@ -287,6 +294,7 @@ def test_ids_are_copied_so_that_a_buffer_that_serves_again_changes_nothing() -> 
     ("data_dict", "words"),
     [
         pytest.param({"flux": [1.0]}, "give it as {'data': {'flux': ...}}", id="one level too few"),
+        pytest.param({"data/flux": [1.0]}, "'data/flux' stands at the top level, give it as {'data'", id="a flat path"),
         pytest.param({"date": {"flux": [1.0]}}, "did you mean it by 'date/flux'", id="friendly name misspelt"),
         pytest.param({}, "no fields at all", id="nothing"),
         pytest.param({"data": {"brightness": [1.0]}}, "given are 'data/brightness'", id="nothing like it"),
