@@ -1,9 +1,11 @@
-"""The tutorial's commands, run as they stand there."""
+"""The commands and the code of the pages, run as they stand there."""
 
 from __future__ import annotations
 
+import gzip
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,9 +26,45 @@ def test_every_command_of_the_tutorial_works_in_an_empty_folder(
     for line in COMMANDS:
         command(line, tmp_path)
 
-    python = re.findall(r"```python\n(.+?)```", TUTORIAL, flags=re.DOTALL)[-1]
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_DATA_HOME", home["XDG_DATA_HOME"])
-    names = {"images": np.zeros((3, 8, 8), dtype=np.float32)}
-    exec(python, names)
+    images = np.full((3, 8, 8), 16, dtype=np.float32)
+    names: dict[str, Any] = {"images": images}
+    exec(code_of("tutorial")[-1], names)
     assert names["outputs"]["output_0"].shape == (3, 10)
+
+    np.savez(tmp_path / "rows.npz", image=images, object_id=np.arange(3))
+    (line,) = re.findall(r"^\$ (.+)$", (ROOT / "docs" / "predicting.md").read_text(), flags=re.MULTILINE)
+    command(line, tmp_path)
+    assert np.load(tmp_path / "scores.npz")["output_0"].shape == (3, 10)
+    written: list[Any] = []
+    names = {"images": images, "ids": [7, 8, 9], "batches": [{"data": {"image": images}}] * 2, "write": written.append}
+    (python,) = code_of("predicting")
+    exec(python, names)
+    assert names["one"]["output_0"].shape == (10,) and len(written) == 2
+    assert list(names["masked"].errors) == [2] and names["drift"].outside == 1.0
+
+
+def test_the_data_set_of_the_page_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from hyrax_pack.config import load_config
+    from hyrax_pack.data import DataProvider
+
+    (source,) = code_of("data-sets")
+    (tmp_path / "alerts.py").write_text(source)
+    stamps = [gzip.compress(np.full((4, 4), row, ">f4").tobytes()) for row in range(12)]
+    columns = {"stamp": stamps, "magnitude": np.arange(12.0), "candid": np.arange(12) + 900}
+    pq.write_table(pa.table(columns), tmp_path / "alerts.parquet")
+    settings, _ = re.findall(r"```toml\n(.+?)```", (ROOT / "docs" / "data-sets.md").read_text(), flags=re.DOTALL)
+    (tmp_path / "settings.toml").write_text(settings)
+    monkeypatch.chdir(tmp_path)
+    data_dict = DataProvider(load_config(tmp_path / "settings.toml")).group("train").data_dict([0])
+    (stamp,) = data_dict["ztf"]["stamp"]
+    assert stamp.dtype == np.float32 and stamp[0, 0] + 900 == data_dict["object_id"][0] >= 902
+
+
+def code_of(page: str) -> list[str]:
+    """The Python blocks of a page."""
+    return re.findall(r"```python\n(.+?)```", (ROOT / "docs" / f"{page}.md").read_text(), flags=re.DOTALL)
