@@ -19,6 +19,7 @@ from hyrax_pack.capturing.assembling import function_text, stripped_annotations
 from hyrax_pack.capturing.file_statements import FileStatement, statements_binding
 from hyrax_pack.capturing.finding import Definition, Finder
 from hyrax_pack.capturing.forbidden import BUILTINS, forbidden_constructs, imported_names, imports_inside
+from hyrax_pack.capturing.kept_state import kept_state
 from hyrax_pack.capturing.live import what_instead
 from hyrax_pack.capturing.modules import is_module, refused_module, refused_name
 from hyrax_pack.capturing.outer_names import is_dunder, is_pythons_own, outer_names
@@ -26,18 +27,14 @@ from hyrax_pack.capturing.signatures import is_same_literal, shown_value, signat
 from hyrax_pack.capturing.source_file import shown_name
 from hyrax_pack.errors import CaptureError, Problem
 
-# Methods that change a list or dict in place.
-_CHANGERS = frozenset(
-    {"append", "clear", "extend", "insert", "pop", "popitem", "remove", "reverse", "setdefault", "sort", "update"}
-)
-
 
 @dataclass
 class Luggage:
     """What has been packed so far, and everything that could not be.
 
     `imports` (lines) and `constants` (text) stand under the name that they bind, `functions` under the name that they
-    get in the text; `meaning` tells what an imported name is, dotted; `modules` is every module that the text imports.
+    get in the text; `meaning` tells what an imported name is, dotted, and `inside` the same of the imports inside each
+    function; `modules` is every module that the text imports.
     """
 
     requires: Sequence[str]
@@ -45,6 +42,7 @@ class Luggage:
     late_annotations: bool = False
     imports: dict[str, tuple[str, ...]] = field(default_factory=dict)
     meaning: dict[str, str] = field(default_factory=dict)
+    inside: dict[str, dict[str, str]] = field(default_factory=dict)
     constants: dict[str, str] = field(default_factory=dict)
     functions: dict[str, tuple[Definition, str]] = field(default_factory=dict)
     modules: set[str] = field(default_factory=set)
@@ -67,6 +65,7 @@ def pack_function(function: types.FunctionType, luggage: Luggage) -> Definition:
         for name in waiting:  # packing one may add others
             _pack_contents(name, luggage)
             packed.add(name)
+    luggage.problems += _kept_state(luggage)
     return entry
 
 
@@ -75,11 +74,10 @@ def _pack_contents(name: str, luggage: Luggage) -> None:
     definition, text = luggage.functions[name]
     luggage.late_annotations |= definition.late_annotations
     luggage.problems += signature_problems(definition, is_entry=name == FUNCTION)
-    inside = _pack_imports_inside(definition, luggage)
+    inside = luggage.inside[name] = _pack_imports_inside(definition, luggage)
     for outer, line in outer_names(definition, text).items():
         _pack_name(outer, definition.where(line), definition, luggage)
     luggage.problems += forbidden_constructs(definition, luggage.meaning | inside)
-    luggage.problems += _changed_constants(definition, luggage)
     luggage.notes += [
         f"{definition.where(annotation)}: the annotation `{ast.unparse(annotation)}` stays behind; "
         "it would be evaluated where the text runs"
@@ -310,15 +308,14 @@ def _depends(statements: list[FileStatement]) -> str:
     )
 
 
-def _changed_constants(definition: Definition, luggage: Luggage) -> Iterator[Problem]:
-    """Lists and dicts of the file that the function changes: state between calls."""
-    for node in ast.walk(definition.node):
-        changed: ast.expr | None = None
-        if isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load):
-            changed = node.value
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _CHANGERS:
-            changed = node.func.value
-        if isinstance(changed, ast.Name) and changed.id in luggage.constants:
-            yield Problem(
-                definition.where(node), f"`{changed.id}` is changed here, which lives on between calls; make it inside"
-            )
+def _kept_state(luggage: Luggage) -> Iterator[Problem]:
+    """What the functions, all of them together, keep from one call to the next."""
+    definitions = {name: definition for name, (definition, _) in luggage.functions.items()}
+    namespace = definitions[FUNCTION].function.__globals__
+    changes = kept_state(
+        {name: definition.node for name, definition in definitions.items()},
+        {name: namespace[name] for name in luggage.constants},
+        {name: luggage.meaning | luggage.inside[name] for name in definitions},
+    )
+    for name, node, what in changes:
+        yield Problem(definitions[name].where(node), what)

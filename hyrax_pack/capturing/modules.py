@@ -56,6 +56,8 @@ _NEVER = {
     "lzma.open": "opens a file: give the bytes as a field and use lzma.decompress",
     "numpy.seterr": "changes numpy for the whole process: use `with np.errstate(...)`",
     "numpy.seterrcall": "changes numpy for the whole process: use `with np.errstate(...)`",
+    "decimal.getcontext": "is the arithmetic of the whole process: use `with decimal.localcontext() as context`",
+    "decimal.setcontext": "is the arithmetic of the whole process: use `with decimal.localcontext() as context`",
     "numpy.setbufsize": "changes numpy for the whole process: remove it",
     "numpy.set_printoptions": "changes numpy for the whole process: remove it",
     "numpy.f2py": "compiles and runs programs: it has no place in to_tensor",

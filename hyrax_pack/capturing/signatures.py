@@ -89,7 +89,7 @@ def _default_problems(definition: Definition) -> Iterator[Problem]:
             yield Problem(
                 where, f"the default `{name}={written}` is computed when the file is imported; write the value itself"
             )
-        elif isinstance(default, ast.List | ast.Dict):
+        elif any(isinstance(part, ast.List | ast.Dict) for part in ast.walk(default)):
             yield Problem(where, f"the default `{name}={written}` lives on between calls; write `{name}=None`")
         elif not is_same_literal(ast.literal_eval(default), live):
             found = "none" if live is _MISSING else shown_value(live)

@@ -453,3 +453,22 @@ def test_helpers_may_call_helpers_a_thousand_deep(load):
     chain = "".join(f"def f{n}(x):\n    return f{n - 1}(x) + 1\n\n" for n in range(1, 1000))
     module = load(f"def f0(x):\n    return x\n\n{chain}def prepare(d):\n    return f999(d) if d else f500(d)\n")
     assert capture(module.prepare).compile()(0) == 500
+
+
+CHANGED_INSIDE = {
+    "a copy of a list of the file": "x = list(BANDS)\nx[0] = 'z'\nx.append('y')\nx += ['u']",
+    "a parameter of the same name": "def f(BANDS):\n    BANDS[0] = 'z'\nf(['a'])",
+    "a number out of a table": "low, high = LIMITS['g']\nlow += 1\nfor name, n in LIMITS.items():\n    n *= 2",
+    "an array made of a list": "import numpy as np\nx = np.asarray(BANDS)\nx[0] = 'z'\nx.sort()\nx.shape = (2, 1)",
+    "an argument of the function": "data_dict['data']['new'] = 1\ndata_dict.update({'a': BANDS[0]})",
+    "a list made in the function": "def add(to, band):\n    to.append(band)\nfound = []\nadd(found, BANDS[0])",
+    "a class made in the function": "class Norm:\n    seen = 0\nNorm.seen += len(BANDS)\nnorm = Norm()\nnorm.x = BANDS",
+    "a dict of lists made in the function": "found = {}\nfor b in BANDS:\n    found.setdefault(b, []).append(b)",
+    "what numpy names like a method of a list": "import numpy as np\nnp.sort(BANDS)\nnp.append(BANDS, 'z')",
+}
+
+
+@pytest.mark.parametrize("body", CHANGED_INSIDE.values(), ids=CHANGED_INSIDE)
+def test_what_does_not_outlive_the_call_may_be_changed(load, body):
+    above = "BANDS = ['g', 'r']\nLIMITS = {'g': (0.0, 1.0), 'r': (1.0, 2.0)}\n\ndef to_tensor(data_dict):\n"
+    capture(load(above + textwrap.indent(f"{body}\nreturn data_dict, BANDS, LIMITS", "    ")).to_tensor)

@@ -269,6 +269,84 @@ CASES = [
         static("n = 0\ndef f():\n    nonlocal n  #!\n    n = 1\nf()\nreturn data_dict"),
         ("`nonlocal n` keeps state between calls",),
     ),
+    Case(
+        "a list of the file under another name",
+        static("s = STATS\nif 'mean' not in s:\n    s['mean'] = 1  #!\nreturn data_dict", "STATS = {}"),
+        ("`STATS` is changed here", "make it inside"),
+    ),
+    Case(
+        "a dict in a dict of the file",
+        static("STATS['x']['mean'] = 1  #!\nreturn data_dict", "STATS = {'x': {'mean': None}}"),
+        ("`STATS` is changed here",),
+    ),
+    Case(
+        "a list in a dict of the file",
+        static("STATS['mean'].append(1)  #!\nreturn data_dict", "STATS = {'mean': []}"),
+        ("`STATS` is changed here",),
+    ),
+    Case(
+        "a list of the file that a loop reaches",
+        static("for _, seen in CACHE[0].items():\n    seen += [1]  #!\nreturn data_dict", "CACHE = ({'a': []},)"),
+        ("`CACHE` is changed here",),
+    ),
+    Case(
+        "a list of the file that a helper changes",
+        static(
+            "return mean_of(data_dict, SEEN)",
+            "SEEN = []\ndef mean_of(x, seen):\n    if not seen:\n        seen.append(x)  #!\n    return seen[0]",
+        ),
+        ("`SEEN` is changed here",),
+    ),
+    Case(
+        "a list of the file that a helper hands out",
+        static("kept()['n'] = 1  #!\nreturn data_dict", "STATS = [{}]\ndef kept():\n    return STATS[0]"),
+        ("`STATS` is changed here",),
+    ),
+    Case(
+        "a list of the file that a function inside changes",
+        static("def add(to, x):\n    to.append(x)  #!\nadd(to=SEEN, x=1)\nreturn data_dict", "SEEN = []"),
+        ("`SEEN` is changed here",),
+    ),
+    Case(
+        "a list of the file that a library changes",
+        static("import heapq\nheapq.heappush(SEEN, 1)  #!\nreturn data_dict", "SEEN = []"),
+        ("`SEEN` is changed here",),
+    ),
+    Case(
+        "a list of the file that its class changes",
+        static("list.append(SEEN, 1)  #!\nreturn data_dict", "SEEN = []"),
+        ("`SEEN` is changed here",),
+    ),
+    Case(
+        "an attribute of a function under a condition",
+        static("return prepare(data_dict)", "def prepare(x):\n    if x:\n        prepare.mean = 1  #!\n    return x"),
+        ("`prepare.mean` is set here, which lives on between calls", "keep it in a variable"),
+    ),
+    Case(
+        "an attribute of a helper",
+        static("return first_mean(data_dict)", "def first_mean(x):\n    first_mean.value = x  #!\n    return x"),
+        ("`first_mean.value` is set here",),
+    ),
+    Case(
+        "an attribute of a helper under another name",
+        static("keep = first_mean\nkeep.value = 1  #!\nreturn keep(data_dict)", "def first_mean(x):\n    return x"),
+        ("`first_mean.value` is set here",),
+    ),
+    Case(
+        "an attribute of a module",
+        static("import numpy as np\nnp.my_mean = 1  #!\nreturn data_dict"),
+        ("`np.my_mean` is set here",),
+    ),
+    Case(
+        "an attribute of a module, by setattr",
+        static("setattr(np, 'my_mean', 1)  #!\nreturn data_dict", "import numpy as np"),
+        ("`np` is changed here",),
+    ),
+    Case(
+        "the arithmetic of decimal",
+        static("import decimal\ndecimal.getcontext().prec = 6  #!\nreturn data_dict"),
+        ("`decimal.getcontext`", "the whole process", "decimal.localcontext()"),
+    ),
     # the signature
     Case(
         "a default from a name",
@@ -281,6 +359,11 @@ CASES = [
         "a default that lives on",
         static("return data_dict").replace("def to_tensor(data_dict):", "def to_tensor(data_dict, seen=[]):  #!"),
         ("the default `seen=[]` lives on between calls", "`seen=None`"),
+    ),
+    Case(
+        "a default that lives on inside a tuple",
+        static("return data_dict").replace("def to_tensor(data_dict):", "def to_tensor(data_dict, seen=([],)):  #!"),
+        ("the default `seen=([],)` lives on between calls",),
     ),
     Case(
         "a default other than the file's",
