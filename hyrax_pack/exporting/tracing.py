@@ -24,6 +24,7 @@ from hyrax_runtime.manifest import Slot
 from hyrax_pack.exporting.cleaning import line_of_nodes
 from hyrax_pack.exporting.inference import Inference
 from hyrax_pack.exporting.modes import evaluating
+from hyrax_pack.exporting.simplifying import simplify
 
 OPSET = 21
 LEAST_OPSET = 18  # torch writes 18 for anything below, without a word
@@ -82,12 +83,14 @@ def trace(
             tuple(tensors),
             dynamo=True,
             verbose=False,
+            optimize=False,  # torch's optimiser drops small constants: see hyrax_pack.exporting.simplifying
             opset_version=opset,
             input_names=[str(slot.graph_input) for slot in inputs],
             dynamic_shapes=(tuple(_dim_names(shape) for shape in shapes),),
         )
-    if program is None:
-        raise RuntimeError("torch.onnx.export gave no program")
+        if program is None:
+            raise RuntimeError("torch.onnx.export gave no program")
+        simplify(program.model)
     return Traced(program.model, line_of_nodes(program.model), tuple(heard))
 
 
