@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import importlib
+import inspect
 import linecache
 import os
 import pickle
@@ -211,7 +212,8 @@ class Trial:
         for module in job["modules"]:  # what a library writes while it is imported is not the function's doing
             importlib.import_module(module)
         self.function: Callable[[Any], Any] = replay.compile_function(job["text"])
-        self.filename = self.function.__code__.co_filename
+        self.outspoken: Callable[[Any], Any] = inspect.unwrap(self.function)  # the same, and numpy warns
+        self.filename = self.outspoken.__code__.co_filename
         self.watch = Watch(self.filename)
         self.batches: list[tuple[int, DataDict]] = pickle.loads(job["batches"])  # inside: arrays need numpy
         self.watched: int = job["watched"]
@@ -224,7 +226,7 @@ class Trial:
         for place, (rows, data_dict) in enumerate(self.batches):
             self.at = place
             given = self._copy(data_dict)
-            first = self._call(given, rows)
+            first = self._call(given, rows, self.outspoken)
             after = field_paths(given)
             changed |= {path for path, values in field_paths(data_dict).items() if not is_same(values, after.get(path))}
             changed |= after.keys() - field_paths(data_dict).keys()
@@ -258,9 +260,11 @@ class Trial:
             }
         }
 
-    def _call(self, data_dict: DataDict, rows: int) -> tuple[str, list[Any]]:
+    def _call(
+        self, data_dict: DataDict, rows: int, function: Callable[[Any], Any] | None = None
+    ) -> tuple[str, list[Any]]:
         with self.watch.during():
-            returned = self.function(data_dict)
+            returned = (function or self.function)(data_dict)
         slots, returns = self._as_slots(returned, rows=rows)
         return returns, [None if slot is None else slot.copy() for slot in slots]  # it may be a view of the input
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 from hyrax_runtime.input_guard import copy_input
 from hyrax_runtime.replay import Returned, as_slots
 
@@ -195,7 +196,8 @@ def _run_live(captured: Captured, live: Callable[[Any], Any], plan: Plan) -> lis
             with user_code(f"the live function, on {_rows(rows)}", _LiveError), warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # the fresh process collects them
                 given = copy_input(batch.data_dict)
-                returned = as_slots(live(given), rows=rows)
+                with np.errstate(all="ignore"):  # as the text is run everywhere
+                    returned = as_slots(live(given), rows=rows)
         except HyraxError as error:
             cause = error.__cause__
             key = cause.args[0] if isinstance(cause, KeyError) and cause.args else None

@@ -12,6 +12,7 @@ import hashlib
 import importlib.util
 import linecache
 import sys
+import types
 import warnings
 from collections.abc import Callable, Sequence
 from importlib.machinery import PathFinder
@@ -59,6 +60,10 @@ class Returned(NamedTuple):
 def compile_function(text: str | bytes, *, where: str = "to_tensor.py") -> Callable[[Any], Any]:
     """Check the text, define its functions and give back its `to_tensor`, which may write into what it is given.
 
+    It runs with numpy's floating-point errors ignored, whatever the process has set: `np.seterr(all="raise")` or
+    warnings that are errors would lead it down other paths on one machine than on another. The function as the text
+    defines it is its `__wrapped__`.
+
     Parameters
     ----------
     text : str or bytes
@@ -101,12 +106,13 @@ def _defined(tree: ast.Module, text: str | bytes, where: str) -> Callable[[Any],
         code = compile(tree, filename, "exec", dont_inherit=True, optimize=0)
     lines = [f"{line}\n" for line in plain.split("\n")]
     linecache.cache[filename] = (len(plain), None, lines, filename)  # so that tracebacks show the text
-    namespace: dict[str, Any] = {"__name__": "hyrax_to_tensor"}
+    module = types.ModuleType(f"hyrax_to_tensor_{digest[:12]}")
+    sys.modules[module.__name__] = module  # where a dataclass of the text looks up its annotations
     try:
-        exec(code, namespace)
+        exec(code, module.__dict__)
     except ImportError as error:
         raise RequirementError(f"{where} needs a module that is not installed here: {error}") from error
-    function: Callable[[Any], Any] = namespace[FUNCTION]
+    function: Callable[[Any], Any] = np.errstate(all="ignore")(module.__dict__[FUNCTION])
     return function
 
 

@@ -108,3 +108,45 @@ def test_a_copy_is_deep_and_keeps_every_type():
     assert copied["o"][1] is not objects[1]
     assert copied["b"] is not given["b"]
     assert copied["z"].shape == ()
+
+
+SURROUNDINGS = {"ignored": {"all": "ignore"}, "warned of": {"all": "warn"}, "raised": {"all": "raise"}}
+
+
+@pytest.mark.parametrize("settings", SURROUNDINGS.values(), ids=SURROUNDINGS)
+def test_how_the_process_takes_floating_point_errors_makes_no_difference(settings):
+    text = (
+        "def to_tensor(d):\n    import numpy as np\n    try:\n        return np.log(d['data']['x'])\n"
+        "    except (FloatingPointError, RuntimeWarning):\n        return d['data']['x'] * 0\n"
+    )
+    with np.errstate(**settings):
+        before = np.geterr()
+        found = compile_function(text)({"data": {"x": np.zeros(2)}})
+        protected = compile_protected(text)({"data": {"x": np.zeros(2)}})
+        assert np.geterr() == before
+    np.testing.assert_array_equal(found, [-np.inf, -np.inf])
+    np.testing.assert_array_equal(protected, found)
+
+
+def test_what_the_text_says_of_floating_point_errors_itself_holds():
+    text = (
+        "def to_tensor(d):\n    import numpy as np\n    with np.errstate(divide='raise'):\n        try:\n"
+        "            return np.log(d)\n        except FloatingPointError:\n            return d + 7\n"
+    )
+    np.testing.assert_array_equal(compile_function(text)(np.zeros(2)), [7, 7])
+
+
+def test_the_function_as_the_text_defines_it_is_at_hand():
+    function = compile_function(HALVE)
+    assert function.__wrapped__.__code__.co_firstlineno == 10
+    assert function.__name__ == "to_tensor"
+
+
+@pytest.mark.parametrize("future", ["", "from __future__ import annotations\n"], ids=["early", "late"])
+def test_a_dataclass_inside_the_function_finds_what_its_annotations_name(future):
+    text = future + (
+        "import typing\nfrom dataclasses import dataclass\n"
+        "def to_tensor(d):\n    @dataclass\n    class Stats:\n        mean: float\n"
+        "        unit: typing.ClassVar[str] = 'nJy'\n    return Stats(d).mean, Stats.unit\n"
+    )
+    assert compile_function(text)(2.0) == (2.0, "nJy")
