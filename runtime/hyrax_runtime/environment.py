@@ -8,18 +8,25 @@ from typing import Any
 
 import numpy as np
 
-from hyrax_runtime.manifest import Requirement
+from hyrax_runtime.manifest import Preprocessing, Requirement
 
 COMPARED = ("numpy", "onnxruntime")
 
 
-def describe_here(onnxruntime_version: str) -> dict[str, str]:
-    """Return the versions that decide what comes out, and the kind of machine."""
+def describe_here(
+    onnxruntime_version: str, preprocessing: Preprocessing | None = None, *, lowered: bool = False
+) -> dict[str, str]:
+    """Return the versions that decide what comes out, and the kind of machine.
+
+    What `to_tensor` imports counts too, where its text runs, and not a graph in its place.
+    """
+    replayed = preprocessing is not None and not lowered
     return {
         "python": platform.python_version(),
         "numpy": np.__version__,
         "onnxruntime": onnxruntime_version,
         "machine": f"{platform.system()} {platform.machine()}",
+        **(versions_of(preprocessing.requirements) if replayed and preprocessing is not None else {}),
     }
 
 

@@ -23,6 +23,10 @@ _OTHER_ERRORS = frozenset(
 )  # fmt: skip
 
 
+_ARRAY = np.ndarray
+_UNCHANGING = frozenset({int, float, bool, str, bytes, np.float32, np.float64, np.int64, np.int32, np.str_, type(None)})
+
+
 def protect(function: Callable[[Any], Any], tree: ast.Module, *, on_copy: bool = False) -> Callable[[Any], Any]:
     """Return a function that does the same and leaves its input alone.
 
@@ -75,14 +79,14 @@ def frozen(values: Any) -> Any:
     (False, True)
     """
     kind = type(values)
-    if kind is np.ndarray:
+    if kind is _ARRAY:
         if values.dtype.hasobject:
             return copy_input(values)
         view = values.view()
-        view.flags.writeable = False
+        view.setflags(write=False)
         return view
     if kind is list:
-        return [frozen(value) for value in values]
+        return [value if type(value) in _UNCHANGING else frozen(value) for value in values]
     if kind is dict:
         return {key: frozen(value) for key, value in values.items()}
     if kind is tuple:

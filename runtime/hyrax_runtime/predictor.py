@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from hyrax_runtime.bundle import Bundle, open_bundle
 from hyrax_runtime.contract import InputContract
 from hyrax_runtime.contract_check import DataDict, InputCheck, Prepared
+from hyrax_runtime.environment import describe_here, other_versions, packed_environment
 from hyrax_runtime.errors import (
     BatchError,
     OtherBundleError,
@@ -26,6 +27,7 @@ from hyrax_runtime.manifest import Manifest
 from hyrax_runtime.outputs import Arrays, Outputs, empty_outputs
 from hyrax_runtime.pieces import Pieces
 from hyrax_runtime.routes import Route, open_route
+from hyrax_runtime.session import VERSION
 from hyrax_runtime.settings import Python, Settings, Tuning, is_count
 from hyrax_runtime.trust import Trust
 
@@ -340,7 +342,9 @@ def _load_again(path: str, bundle_id: str, settings: Settings) -> Predictor:
 
 def proven_here(predictor: Predictor) -> Predictor:
     """Have the self-test run once where versions differ, here or on the machine that unpickles."""
-    others = predictor._proving.other_versions()
+    manifest = predictor.manifest
+    here = describe_here(VERSION, manifest.preprocessing, lowered=predictor.lowered)
+    others = other_versions(here, packed_environment(manifest.provenance), manifest.preprocessing.requirements)
     if others:
         import logging
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hyrax_runtime.bundle import Bundle
 from hyrax_runtime.contract_check import DataDict, InputCheck
-from hyrax_runtime.environment import describe_here, other_versions, packed_environment, versions_of
+from hyrax_runtime.environment import describe_here, packed_environment
 from hyrax_runtime.errors import HyraxError
 from hyrax_runtime.outputs import Arrays
 from hyrax_runtime.routes import Route, open_graph
@@ -43,7 +43,7 @@ class Proving:
             rows=proof.rows,
             stages=tuple(stages),
             placement=self.route.session.placement(),
-            here=self._here(),
+            here=describe_here(VERSION, self.bundle.manifest.preprocessing, lowered=self.route.lowered),
             packed=packed_environment(self.bundle.manifest.provenance),
         )
 
@@ -54,16 +54,6 @@ class Proving:
         except HyraxError:
             return False
         return True
-
-    def other_versions(self) -> list[str]:
-        """Name what computes here in another version than where the bundle was proven."""
-        packed = packed_environment(self.bundle.manifest.provenance)
-        return other_versions(self._here(), packed, self.bundle.manifest.preprocessing.requirements)
-
-    def _here(self) -> dict[str, str]:
-        """What computes here; of a function that runs as a graph no library counts."""
-        requirements = () if self.route.lowered else self.bundle.manifest.preprocessing.requirements
-        return describe_here(VERSION) | versions_of(requirements)
 
     def _tensors(self, data_dict: Mapping[str, Any]) -> Mapping[str, NDArray[Any]]:
         prepared = self.check.prepare(data_dict)

@@ -12,14 +12,13 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as native
 
-from hyrax_runtime.bound_runs import BoundRuns, DeviceSession
 from hyrax_runtime.contract import Dim
 from hyrax_runtime.devices import (
     Device,
@@ -32,6 +31,9 @@ from hyrax_runtime.devices import (
 from hyrax_runtime.errors import HyraxError, ProviderError, RunError, SessionError, UsageError
 from hyrax_runtime.forking import put_right_after_fork
 from hyrax_runtime.settings import Memory, Tuning, is_count, parse_memory
+
+if TYPE_CHECKING:
+    from hyrax_runtime.bound_runs import BoundRuns
 
 WEIGHTS_FILE = "weights.bin"
 # Where onnxruntime looks for external data beside the in-memory table: beneath a device, where no file can ever be.
@@ -204,6 +206,8 @@ class Session:
         """Buffers on the device; None for the CPU, and for texts, which only the CPU holds."""
         if self.device.name == "cpu" or any(each.dtype == "str" for each in (*self.inputs, *self.outputs)):
             return None
+        from hyrax_runtime.bound_runs import BoundRuns, DeviceSession  # the CPU, which is the rule, needs none of it
+
         classes = {"value_class": ort.OrtValue, "options_class": ort.RunOptions}
         return BoundRuns(
             DeviceSession(made, self._output_names, "cuda", self.device.index, **classes), self._tuning.graph_batches
