@@ -25,6 +25,7 @@ from hyrax_pack.capturing.modules import is_module, refused_module, refused_name
 from hyrax_pack.capturing.outer_names import is_dunder, is_pythons_own, outer_names
 from hyrax_pack.capturing.signatures import is_same_literal, shown_value, signature_problems
 from hyrax_pack.capturing.source_file import shown_name
+from hyrax_pack.capturing.surroundings import catches_any_warning, makes_warnings_errors
 from hyrax_pack.errors import CaptureError, Problem
 
 
@@ -66,6 +67,7 @@ def pack_function(function: types.FunctionType, luggage: Luggage) -> Definition:
             _pack_contents(name, luggage)
             packed.add(name)
     luggage.problems += _kept_state(luggage)
+    luggage.problems += _strict_warnings(luggage)
     return entry
 
 
@@ -319,3 +321,18 @@ def _kept_state(luggage: Luggage) -> Iterator[Problem]:
     )
     for name, node, what in changes:
         yield Problem(definitions[name].where(node), what)
+
+
+def _strict_warnings(luggage: Luggage) -> Iterator[Problem]:
+    """Filters of the file that make warnings errors, where a handler of the text would catch them."""
+    for definition, _ in luggage.functions.values():
+        line = catches_any_warning(definition.node)
+        if line is None:
+            continue
+        for node in ast.walk(definition.source.tree):
+            if makes_warnings_errors(node):
+                yield Problem(
+                    definition.where(node),
+                    f"warnings become errors here, and the handler on line {line} catches them in training alone; "
+                    "remove the filter, or name what the handler is for",
+                )

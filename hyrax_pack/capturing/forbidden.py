@@ -13,6 +13,8 @@ from hyrax_runtime.replay_text import character_problem, name_problem
 
 from hyrax_pack.capturing.finding import Definition
 from hyrax_pack.capturing.modules import refused_name
+from hyrax_pack.capturing.outer_names import dotted_name
+from hyrax_pack.capturing.surroundings import surroundings_problem
 from hyrax_pack.errors import Problem
 
 BUILTINS: Mapping[str, str] = {
@@ -28,14 +30,20 @@ BUILTINS: Mapping[str, str] = {
     "breakpoint": "stops for a person; remove it",
     "help": "prints; remove it",
     "print": "prints at every call; remove it",
-    "exit": "ends the program; raise an error",
-    "quit": "ends the program; raise an error",
+    "exit": "ends the program; raise ValueError",
+    "quit": "ends the program; raise ValueError",
+    "SystemExit": "ends the program; raise ValueError",
+    "KeyboardInterrupt": "stops the program; raise ValueError",
     "id": "gives another number in each run; compare with `is`",
     "hash": "gives another number for a string in each run; use hashlib",
 }
 
-_INSIDES = frozenset({"__globals__", "__builtins__", "__code__", "__closure__", "__subclasses__", "__import__"})
-_WRITERS = frozenset({"tofile", "dump"})  # methods of an array that write a file
+_INSIDES = frozenset(
+    {"__builtins__", "__closure__", "__code__", "__globals__", "__hash__", "__import__", "__subclasses__"}
+)
+_PLACES = frozenset({"__array_interface__", "__array_struct__", "ctypes"})  # where an array lies in memory
+_WRITERS = frozenset({"dump", "tofile", "write_bytes", "write_text"})  # methods of an array or path
+_READERS = frozenset({"is_dir", "is_file", "iterdir", "read_bytes", "read_text"})  # methods of a path
 # Calls whose result keeps the order of their first argument.
 _IN_ORDER = frozenset(
     {"array", "asarray", "concatenate", "enumerate", "fromiter", "iter", "join", "list", "stack", "tuple", "zip"}
@@ -52,10 +60,10 @@ def forbidden_constructs(definition: Definition, imported: Mapping[str, str]) ->
     imported : mapping of str to str
         What the imports inside it and above it bind: name -> dotted name.
     """
-    within: list[ast.AST] = []
+    known = dict(imported) | _aliases(definition.node, imported)
     yield from _hidden_characters(definition)
     for statement in definition.node.body:
-        for node, what in _walk(statement, within, imported):
+        for node, what in _walk(statement, [], known, definition.node):
             place = node.iter if isinstance(node, ast.comprehension) else node
             yield Problem(definition.where(place), what)
     if definition.in_class:
@@ -77,15 +85,27 @@ def imported_names(node: ast.Import | ast.ImportFrom) -> dict[str, str]:
     }
 
 
-def _walk(node: ast.AST, within: list[ast.AST], imported: Mapping[str, str]) -> Iterator[tuple[ast.AST, str]]:
-    what = _what_is_wrong(node, within, imported)
+def _aliases(function: ast.AST, imported: Mapping[str, str]) -> dict[str, str]:
+    """Other names of what was imported: `stamp = datetime.datetime`."""
+    return {
+        node.targets[0].id: dotted
+        for node in ast.walk(function)
+        if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name)
+        if (dotted := dotted_name(node.value, imported))
+    }
+
+
+def _walk(
+    node: ast.AST, within: list[ast.AST], imported: Mapping[str, str], function: ast.AST
+) -> Iterator[tuple[ast.AST, str]]:
+    what = _what_is_wrong(node, within, imported) or surroundings_problem(node, within, imported, function)
     if what:
         yield node, what
     if isinstance(node, ast.Attribute) and what:
         return  # np.random.normal: said once for the whole name
     within.append(node)
     for child in ast.iter_child_nodes(node):
-        yield from _walk(child, within, imported)
+        yield from _walk(child, within, imported, function)
     within.pop()
 
 
@@ -98,7 +118,7 @@ def _what_is_wrong(node: ast.AST, within: list[ast.AST], imported: Mapping[str, 
     if isinstance(node, ast.Attribute):
         return _attribute(node, imported)
     if isinstance(node, ast.Call):
-        return _call(node)
+        return _call(node, imported)
     if isinstance(node, ast.For | ast.comprehension) and _is_set(node.iter):
         return _HASH_ORDER
     if isinstance(node, ast.Await | ast.AsyncFor | ast.AsyncWith | ast.AsyncFunctionDef):
@@ -119,38 +139,35 @@ def _import_that_depends(node: ast.Import | ast.ImportFrom, within: list[ast.AST
 
 
 def _attribute(node: ast.Attribute, imported: Mapping[str, str]) -> str | None:
-    dotted = _dotted(node, imported)
+    dotted = dotted_name(node, imported)
     if dotted and (what := refused_name(dotted)):
         return f"`{ast.unparse(node)}`: {what}"
     if node.attr in _INSIDES:
         return f"`.{node.attr}` reaches into Python itself; write what is meant"
     if node.attr in _WRITERS:
         return f"`.{node.attr}` writes a file; remove it"
+    if node.attr in _READERS:
+        return f"`.{node.attr}` looks at the files of the machine; give what it finds as a field"
+    if node.attr in _PLACES:
+        return f"`.{node.attr}` tells where the array lies in memory, which differs from call to call; remove it"
     return None
 
 
-def _call(node: ast.Call) -> str | None:
+def _call(node: ast.Call, imported: Mapping[str, str]) -> str | None:
     called = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
     first = node.args[0] if node.args else None
     if called in _IN_ORDER and first is not None and _is_set(first):
         return _HASH_ORDER
-    if called == "datetime64" and isinstance(first, ast.Constant) and first.value in ("now", "today"):
-        return f"`{ast.unparse(node)}` reads the clock; give the time as a field"
+    if called == "getattr" and first is not None and (dotted := dotted_name(first, imported)):
+        named = [part.value for part in node.args[1:2] if isinstance(part, ast.Constant)]
+        what = next((what for name in named if (what := refused_name(f"{dotted}.{name!s}"))), None)
+        return f"`{ast.unparse(node)}`: {what}" if what else None
     return None
 
 
 def _is_set(node: ast.expr) -> bool:
     named = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("set", "frozenset")
     return named or isinstance(node, ast.Set | ast.SetComp)
-
-
-def _dotted(node: ast.expr, imported: Mapping[str, str]) -> str | None:
-    if isinstance(node, ast.Name):
-        return imported.get(node.id)
-    if isinstance(node, ast.Attribute):
-        start = _dotted(node.value, imported)
-        return f"{start}.{node.attr}" if start else None
-    return None
 
 
 def _hidden_characters(definition: Definition) -> Iterator[Problem]:

@@ -15,7 +15,7 @@ ALLOWED = frozenset(
         "__future__", "abc", "array", "base64", "binascii", "bisect", "bz2", "calendar", "cmath", "collections",
         "colorsys", "contextlib", "copy", "dataclasses", "datetime", "decimal", "enum", "fractions", "functools",
         "gzip", "hashlib", "heapq", "io", "itertools", "json", "lzma", "math", "numbers", "numpy", "operator", "re",
-        "statistics", "string", "struct", "textwrap", "types", "typing", "unicodedata", "zlib",
+        "statistics", "string", "struct", "textwrap", "types", "typing", "unicodedata", "warnings", "zlib",
     }
 )  # fmt: skip
 
@@ -32,14 +32,36 @@ _NEVER = {
     "datetime.datetime.utcnow": "reads the clock: give the time as a field",
     "datetime.datetime.today": "reads the clock: give the time as a field",
     "datetime.date.today": "reads the clock: give the time as a field",
+    "calendar.day_abbr": "is of the machine's language: use numbers",
+    "calendar.day_name": "is of the machine's language: use numbers",
+    "calendar.month_abbr": "is of the machine's language: use numbers",
+    "calendar.month_name": "is of the machine's language: use numbers",
+    "datetime.date.fromtimestamp": "uses the time zone of the machine: datetime.fromtimestamp(t, timezone.utc).date()",
+    "dateutil.tz.tzlocal": "is the time zone of the machine: name one",
     "importlib": "imports what cannot be seen here: write a plain import",
     "builtins": "reaches eval, exec and open: use the built-in names that compute",
-    "os.environ": "reads the environment: put the value into the text, or give it as a field",
-    "os.getenv": "reads the environment: put the value into the text, or give it as a field",
+    **{
+        f"os.{name}": "reads the environment: put the value into the text, or give it as a field"
+        for name in ("environ", "environb", "getenv", "getenvb", "path.expanduser", "path.expandvars")
+    },
+    **{
+        f"os.{name}": "differs from machine to machine: put the value into the text, or give it as a field"
+        for name in ("cpu_count", "getcwd", "getlogin", "getpid", "getuid", "listdir", "name", "scandir", "stat",
+                     "uname", "urandom", "walk", "path.abspath", "path.exists", "path.getmtime", "path.getsize",
+                     "path.isdir", "path.isfile", "path.realpath")
+    },
+    **{
+        f"sys.{name}": "differs from machine to machine: put the value into the text, or give it as a field"
+        for name in ("argv", "executable", "flags", "modules", "path", "platform", "stdin")
+    },
+    "os._exit": "ends the program: raise ValueError",
+    "os.abort": "ends the program: raise ValueError",
+    "sys.exit": "ends the program: raise ValueError",
     "numpy.load": "reads a file: give its content as a field, or write it into the text",
     "numpy.loadtxt": "reads a file: give its content as a field, or write it into the text",
     "numpy.genfromtxt": "reads a file: give its content as a field, or write it into the text",
     "numpy.fromfile": "reads a file: give its content as a field, or write it into the text",
+    "numpy.rec.fromfile": "reads a file: give its content as a field, or write it into the text",
     "numpy.fromregex": "reads a file: give its content as a field, or write it into the text",
     "numpy.memmap": "reads a file: give its content as a field, or write it into the text",
     "numpy.DataSource": "reads a file: give its content as a field, or write it into the text",
@@ -60,6 +82,12 @@ _NEVER = {
     "decimal.setcontext": "is the arithmetic of the whole process: use `with decimal.localcontext() as context`",
     "numpy.setbufsize": "changes numpy for the whole process: remove it",
     "numpy.set_printoptions": "changes numpy for the whole process: remove it",
+    "numpy.getbufsize": "depends on what the process has set: remove it",
+    "numpy.geterr": "depends on what the process has set: write `with np.errstate(...)` around what needs it",
+    "numpy.geterrcall": "depends on what the process has set: remove it",
+    "numpy.get_printoptions": "depends on what the process has set: remove it",
+    "warnings.resetwarnings": "changes the warnings of the whole process: remove it",
+    "warnings.filters": "depends on what the process has set: remove it",
     "numpy.f2py": "compiles and runs programs: it has no place in to_tensor",
     "numpy.ctypeslib": "loads libraries: it has no place in to_tensor",
     "numpy.testing": "is for tests: use an `if` and `raise`",

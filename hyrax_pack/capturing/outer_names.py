@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import builtins
 import symtable
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from hyrax_pack.capturing.finding import Definition
 from hyrax_pack.capturing.source_file import quietly
@@ -47,6 +47,16 @@ def is_pythons_own(name: str) -> bool:
 def is_dunder(name: str) -> bool:
     """Whether the name is of the kind that Python keeps for itself, such as `__name__`."""
     return name.startswith("__") and name.endswith("__")
+
+
+def dotted_name(node: ast.expr, imported: Mapping[str, str]) -> str | None:
+    """What `np.linalg.norm` is in full, such as `numpy.linalg.norm`; None for what is no name of an import."""
+    if isinstance(node, ast.Name):
+        return imported.get(node.id)
+    if isinstance(node, ast.Attribute):
+        start = dotted_name(node.value, imported)
+        return f"{start}.{node.attr}" if start else None
+    return None
 
 
 def _global_names(table: symtable.SymbolTable) -> Iterator[str]:

@@ -472,3 +472,24 @@ CHANGED_INSIDE = {
 def test_what_does_not_outlive_the_call_may_be_changed(load, body):
     above = "BANDS = ['g', 'r']\nLIMITS = {'g': (0.0, 1.0), 'r': (1.0, 2.0)}\n\ndef to_tensor(data_dict):\n"
     capture(load(above + textwrap.indent(f"{body}\nreturn data_dict, BANDS, LIMITS", "    ")).to_tensor)
+
+
+OF_NO_PROCESS = {
+    "warnings that are silenced for the call": "import warnings\nwith warnings.catch_warnings():\n"
+    "    warnings.simplefilter('ignore', RuntimeWarning)\n    x = 1",
+    "silenced as they are caught": "import warnings\nwith warnings.catch_warnings(action='ignore'):\n    x = 1",
+    "errors that numpy is told to raise": "import numpy as np\nwith np.errstate(divide='raise'):\n    try:\n"
+    "        x = np.log(0)\n    except FloatingPointError:\n        x = 0",
+    "errors of Python": "try:\n    x = 1 / 0\nexcept (ZeroDivisionError, ValueError):\n    x = 0",
+    "everything that may go wrong": "try:\n    x = 1 / 0\nexcept Exception:\n    x = 0",
+    "words for a time where no time is made": "x = data_dict['data'].get('now'), 'today' in data_dict",
+    "a time in a zone that is named": "import datetime as dt\n"
+    "x = dt.datetime.fromtimestamp(0, dt.timezone.utc).astimezone(dt.timezone.utc).strftime('%Y-%m-%d')",
+    "bytes that are unpacked": "import gzip, io\nx = gzip.GzipFile(fileobj=io.BytesIO(b''))",
+    "a percentage": "x = f'{0.5:.1%}'",
+}
+
+
+@pytest.mark.parametrize("body", OF_NO_PROCESS.values(), ids=OF_NO_PROCESS)
+def test_what_every_process_does_alike_is_carried(load, body):
+    capture(load("def to_tensor(data_dict):\n" + textwrap.indent(f"{body}\nreturn x", "    ")).to_tensor)

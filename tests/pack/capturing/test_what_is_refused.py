@@ -24,6 +24,7 @@ def static(body: str, above: str = "", around: str = "@staticmethod") -> str:
     return f"{textwrap.dedent(above).strip()}\n\nclass StampNet:\n    {around}\n    def to_tensor(data_dict):\n{body}\n"
 
 
+NP = "import numpy as np"
 CASES = [
     # what stands outside the function
     Case(
@@ -262,6 +263,127 @@ CASES = [
         static("return (lambda: 0).__globals__  #!"),
         ("`.__globals__` reaches into Python itself",),
     ),
+    Case(
+        "a warning that is caught",
+        static("try:\n    return np.log(data_dict)\nexcept (ValueError, RuntimeWarning):  #!\n    return 0", NP),
+        ("`except (ValueError, RuntimeWarning)`", "decided by the process", "np.isfinite(x)"),
+    ),
+    Case(
+        "a warning of numpy that is caught",
+        static("try:\n    return np.log(data_dict)\nexcept np.exceptions.RankWarning:  #!\n    return 0", NP),
+        ("`except np.exceptions.RankWarning`", "decided by the process"),
+    ),
+    Case(
+        "a floating-point error that is caught",
+        static("try:\n    return np.log(data_dict)\nexcept FloatingPointError:  #!\n    return 0", NP),
+        ("`except FloatingPointError`", "numpy does not raise here", "test the values instead", "np.errstate"),
+    ),
+    Case(
+        "warnings that become errors",
+        static("import warnings\nwarnings.simplefilter('error')  #!\nreturn data_dict"),
+        ("`warnings.simplefilter`", "depends on the process that runs it", "test the values instead"),
+    ),
+    Case(
+        "warnings that are silenced for good",
+        static("import warnings\nwarnings.filterwarnings('ignore')  #!\nreturn data_dict"),
+        ("`warnings.filterwarnings` lives on", "`with warnings.catch_warnings():` around it"),
+    ),
+    Case(
+        "warnings that are counted",
+        static(
+            "import warnings\nwith warnings.catch_warnings(record=True) as seen:  #!\n    x = data_dict\n"
+            "return x if seen else 0"
+        ),
+        ("`warnings.catch_warnings`: what it sees depends on the process", "test the values"),
+    ),
+    Case(
+        "warnings that the file makes errors, below a handler for everything",
+        static(
+            "try:\n    return np.nanmean(data_dict)\nexcept Exception:\n    return 0",
+            "import warnings\nimport numpy as np\nwarnings.filterwarnings('error', category=RuntimeWarning)  #!",
+        ),
+        ("warnings become errors here", "the handler on line 10 catches them in training alone", "remove the filter"),
+    ),
+    Case(
+        "the end of the program",
+        static("if not data_dict:\n    raise SystemExit(0)  #!\nreturn data_dict"),
+        ("`SystemExit`", "ends the program", "raise ValueError"),
+    ),
+    Case(
+        "the clock, of whatever class",
+        static("import datetime as dt\nstamp = dt.datetime\nreturn data_dict['x'] * stamp.now().year  #!"),
+        ("`stamp.now", "reads the clock", "give the time as a field"),
+    ),
+    Case(
+        "the clock, by a word in a list",
+        static("return np.asarray(['now'], dtype='M8[D]')  #!", NP),
+        ("`'now'` reads the clock", "give the time as a field"),
+    ),
+    Case(
+        "the clock, by a word under a name",
+        static("day = 'today'  #!\nreturn np.datetime64(day)", NP),
+        ("`'today'` reads the clock",),
+    ),
+    Case(
+        "the time zone of the machine",
+        static("from datetime import datetime\nreturn [datetime.fromtimestamp(t).hour for t in data_dict]  #!"),
+        ("`datetime.fromtimestamp` uses the time zone of the machine", "datetime.timezone.utc"),
+    ),
+    Case(
+        "the time zone of the machine, put in later",
+        static("return [t.astimezone().hour for t in data_dict]  #!"),
+        ("`t.astimezone()` uses the time zone of the machine", "datetime.timezone.utc"),
+    ),
+    Case(
+        "the language of the machine",
+        static("return [len(t.strftime('%A')) for t in data_dict]  #!"),
+        ("`t.strftime`", "the machine's language", ".weekday()"),
+    ),
+    Case(
+        "the language of the machine, in an f-string",
+        static("return [len(f'{t:%B}') for t in data_dict]  #!"),
+        ("the machine's language", ".month"),
+    ),
+    Case(
+        "the language of the machine, of calendar",
+        static("import calendar\nreturn len(calendar.day_name[2])  #!"),
+        ("`calendar.day_name`", "the machine's language"),
+    ),
+    Case(
+        "the variables of the environment",
+        static("import os\nreturn float(os.path.expandvars('$FACTOR'))  #!"),
+        ("`os.path.expandvars`", "reads the environment"),
+    ),
+    Case(
+        "a compressed file",
+        static("import gzip\nreturn gzip.GzipFile('flat.gz').read()  #!"),
+        ("`gzip.GzipFile` opens a file", "gzip.decompress"),
+    ),
+    Case(
+        "a file through a path",
+        static("return data_dict['path'].read_bytes()  #!"),
+        ("`.read_bytes` looks at the files of the machine",),
+    ),
+    Case(
+        "a file by another name",
+        static("return getattr(np, 'fromfile')('flat.bin')  #!", NP),
+        ("`getattr(np, 'fromfile')`", "numpy.fromfile reads a file"),
+    ),
+    Case(
+        "random numbers by another name",
+        static("n = np\nreturn n.random.rand()  #!", NP),
+        ("`n.random.rand`", "numpy.random is random"),
+    ),
+    Case(
+        "what numpy was told elsewhere",
+        static("return 2 if np.geterr()['divide'] == 'ignore' else 1  #!", NP),
+        ("`np.geterr`", "depends on what the process has set"),
+    ),
+    Case(
+        "where an array lies",
+        static("return data_dict['x'].ctypes.data % 7  #!"),
+        ("`.ctypes` tells where the array lies in memory",),
+    ),
     # state
     Case("global", static("global n  #!\nn = 1\nreturn data_dict"), ("`global n` keeps state between calls", "return")),
     Case(
@@ -411,7 +533,7 @@ CASES = [
 def test_a_refusal_names_line_thing_and_cure(case, refusal):
     source = textwrap.dedent(case.source).lstrip("\n")
     line = next(number for number, text in enumerate(source.splitlines(), 1) if text.endswith("#!"))
-    message = refusal(source)
+    message = refusal(source, requires=["os"])
     (where,) = [each for each in message.splitlines() if f"stamps.py:{line}:" in each]
     for words in case.says:
         assert words in where
