@@ -9,7 +9,7 @@ saving.py        checkpoints, and the weights of the best and the last epoch
 evaluating.py    validation and test
 loading.py       rows to batches, here or in workers
 losses.py        what a step returns, as numbers
-state.py         everything of a model that training changes, as plain values
+state/           everything that training changes: to write it down, and to put it back
 checkpoints.py   that state in a file, whole or not at all
 data_random.py   the random generators that data sets keep
 seeding.py  devices.py  parallel.py  stopping.py  progress.py

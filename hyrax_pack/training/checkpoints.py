@@ -66,9 +66,11 @@ class Checkpoint:
     random : list of dict
         The random state of each process, by rank.
     model : dict
-        From `state.capture_state`.
+        From `ModelState.capture`.
     identity : dict
         `class`, `to_tensor_sha256`: whose state this is.
+    figures : dict or None
+        Of the epoch under way, where its hooks have run and only validation is left.
     """
 
     position: Position
@@ -77,6 +79,7 @@ class Checkpoint:
     random: list[dict[str, Any]]
     model: dict[str, Any]
     identity: dict[str, str] = field(default_factory=dict)
+    figures: dict[str, float] | None = None
 
 
 def checkpoint_path(folder: Path, position: Position) -> Path:

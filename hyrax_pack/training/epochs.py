@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from typing import NoReturn
+from typing import Any, NoReturn
 
+import torch
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from hyrax_pack.data.tensors import move_batch
@@ -13,12 +14,12 @@ from hyrax_pack.errors import Interrupted, LossError, TrainingError
 from hyrax_pack.resolving import user_code
 from hyrax_pack.run import Journal, Run, load_into
 from hyrax_pack.training.checkpoints import Checkpoint, Position, list_checkpoints
-from hyrax_pack.training.evaluating import default_device, evaluate
+from hyrax_pack.training.evaluating import default_device, evaluate, learning_from_validation, validate
 from hyrax_pack.training.losses import Mean, Number, means, parse_numbers, parse_result, to_float
 from hyrax_pack.training.parallel import World, add_sums
 from hyrax_pack.training.preparing import Parts
 from hyrax_pack.training.progress import Reporter
-from hyrax_pack.training.saving import Moment, Saver
+from hyrax_pack.training.saving import Saver
 from hyrax_pack.training.stopping import Stop
 from hyrax_pack.training.tracking import Tracking
 
@@ -62,6 +63,11 @@ class Training:
         self.mean = Mean()
         self._save_at = self._next_save()
         self.position = Position() if checkpoint is None else self.saver.restore(checkpoint, self.mean)
+        # Of the epoch under way, from when its hooks have run until its end.
+        self.figures = None if checkpoint is None else checkpoint.figures
+        if parts.validate is not None and parts.spec.validate_hook is None:
+            if beyond := learning_from_validation(parts.model):
+                reporter.say(beyond)
 
     def train(self) -> None:
         """Train to the last epoch.
@@ -87,7 +93,8 @@ class Training:
         position, batches, model = self.position, self.parts.train, self.parts.model
         spec, device, world, mean = self.parts.spec, self.parts.device, self.world, self.mean
         where, train_step = f"{spec.name}.{spec.train_hook}", getattr(model, spec.train_hook)
-        model.train()
+        if position.batch == 0:  # a checkpoint knows which parts were in evaluation mode
+            model.train()
         self.reporter.begin_epoch(position.epoch, self.epochs, len(batches), position.batch)
         for loaded in batches.epoch(position.epoch, skip=position.batch):
             mine, every = batches.sizes(position.batch)
@@ -141,13 +148,9 @@ class Training:
     def _end_epoch(self, rate: float) -> None:
         """Figures, hooks, validation, scheduler, then everything to the disk."""
         spec, position = self.parts.spec, self.position
-        figures = means(add_sums(self.world, self.mean.sums()))
-        if math.isnan(figures["loss"]):
-            self._refuse_loss()
-        moment = self.saver.moment()
-        self._call(spec.train_post_epoch)
-        figures |= self._epoch_metrics()
-        validated = self._validate(moment)
+        figures = self._figures_after_training() if self.figures is None else self.figures
+        self.figures = figures
+        validated = self._validate()
         self._write("training/epoch/", figures)
         if validated is not None:
             self._write("validation/", validated)
@@ -159,18 +162,26 @@ class Training:
         if best:
             position.best_epoch, position.best_loss = position.epoch, math.inf if math.isnan(score) else score
         position.epoch, position.batch = position.epoch + 1, 0
-        self.mean = Mean()
+        self.mean, self.figures = Mean(), None
         self.saver.save_epoch(position)
         self._save_at = self._next_save()
         self.tracking.relay(self.reporter.say)
 
-    def _validate(self, moment: Moment) -> dict[str, float] | None:
+    def _figures_after_training(self) -> dict[str, float]:
+        """The epoch's means, and what its hooks add: once an epoch, however often its validation is begun."""
+        figures = means(add_sums(self.world, self.mean.sums()))
+        if math.isnan(figures["loss"]):
+            self._refuse_loss()
+        self._call(self.parts.spec.train_post_epoch)
+        return figures | self._epoch_metrics()
+
+    def _validate(self) -> dict[str, float] | None:
         """The figures of the validation rows; None where there are none."""
         parts = self.parts
         if parts.validate is None:
             return None
-        hook = parts.spec.validate_hook
-        figures = evaluate(
+        hook, random = parts.spec.validate_hook, self.saver.random()
+        figures = validate(
             parts.model,
             hook or parts.spec.train_hook,
             parts.validate,
@@ -180,7 +191,7 @@ class Training:
             stop=self.stop,
         )
         if figures is None:
-            self._interrupt(moment)
+            self._interrupt(random)
         return figures
 
     def _test(self) -> None:
@@ -189,13 +200,14 @@ class Training:
         if hook is None or batches is None:
             return
         load_into(self.parts.model, self.run.weights("best"))
-        figures = evaluate(self.parts.model, hook, batches, self.parts.device, self.world)
+        with torch.no_grad():
+            figures = evaluate(self.parts.model, hook, batches, self.parts.device, self.world)
         self._write("test/", figures or {})
 
-    def _interrupt(self, moment: Moment | None = None) -> NoReturn:
-        """Save in the middle of an epoch and say how to go on."""
+    def _interrupt(self, random: dict[str, Any] | None = None) -> NoReturn:
+        """Save in the middle of an epoch, with the generators as they were, and say how to go on."""
         position = self.position
-        self.saver.save_checkpoint(position, self.mean, moment)
+        self.saver.save_checkpoint(position, self.mean, figures=self.figures, random=random)
         done = f"after batch {position.batch} of {len(self.parts.train)}"
         raise self._stopped(f"in epoch {position.epoch} of {self.epochs}, {done}")
 

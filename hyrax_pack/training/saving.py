@@ -6,7 +6,7 @@ last.pt. A kill between any two of them leaves a run that goes on from the check
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -22,15 +22,7 @@ from hyrax_pack.training.parallel import World
 from hyrax_pack.training.preparing import Parts
 from hyrax_pack.training.progress import Reporter
 from hyrax_pack.training.seeding import random_state, restore_random_state
-from hyrax_pack.training.state import capture_attributes, capture_state, restore_state
-
-
-@dataclass(frozen=True)
-class Moment:
-    """What validation may change, as it was before: a run that is stopped during validation begins it again."""
-
-    random: dict[str, Any]
-    attributes: dict[str, Any]
+from hyrax_pack.training.state import ModelState
 
 
 class Saver:
@@ -39,41 +31,56 @@ class Saver:
     def __init__(self, run: Run, parts: Parts, world: World, journal: Journal | None, reporter: Reporter) -> None:
         self._run, self._parts, self._world, self._journal = run, parts, world, journal
         self._reporter = reporter
-        self._warned = False
+        self._state = ModelState(parts.model)
+        self._named: set[str] = set()
+        self._name_unsaved(self._state.capture()[1])
 
-    def moment(self) -> Moment:
-        """Keep what validation may change."""
-        return Moment(self._random(), capture_attributes(self._parts.model)[0])
+    def random(self) -> dict[str, Any]:
+        """The state of every generator of this process: the global ones, and those of the data sets."""
+        return {"global": random_state(), "data": self._parts.data_random.state()}
 
     def save_epoch(self, position: Position) -> None:
         """Save the state between two epochs; `position` is at the beginning of the next."""
         self.save_checkpoint(position, Mean())
         self._save_weights(position)
 
-    def save_checkpoint(self, position: Position, mean: Mean, moment: Moment | None = None) -> None:
+    def save_checkpoint(
+        self,
+        position: Position,
+        mean: Mean,
+        *,
+        figures: dict[str, float] | None = None,
+        random: dict[str, Any] | None = None,
+    ) -> None:
         """Write everything down that is needed to go on from `position`.
+
+        Parameters
+        ----------
+        figures : dict or None
+            Of the epoch, where only its validation is left.
+        random : dict or None
+            The generators' state to go on with; None: that of now.
 
         Raises
         ------
         StorageError
             The disk refuses; earlier checkpoints stand.
         """
-        random = self._world.gather(self._random() if moment is None else moment.random)
+        generators = self._world.gather(self.random() if random is None else random)
         means = self._world.gather(mean.state())
         if self._journal is None:
             return
         self._journal.sync()
-        state, unsaved = capture_state(self._parts.model)
-        if moment is not None:
-            state["attributes"] = moment.attributes
-        self._warn(unsaved)
+        state, unsaved = self._state.capture()
+        self._name_unsaved(unsaved)
         checkpoint = Checkpoint(
             position=replace(position),
             journal_size=self._journal.size,
             means=means,
-            random=random,
+            random=generators,
             model=state,
             identity={"class": self._parts.spec.name, "to_tensor_sha256": self._run.to_tensor_sha256},
+            figures=figures,
         )
         write_checkpoint(self._run.path, checkpoint, keep=self._run.config.get("train.keep_checkpoints"))
 
@@ -93,7 +100,9 @@ class Saver:
                 "put the class back or start a new run"
             )
         with user_code(f"{self._run.path}: the checkpoint does not fit {name}", TrainingError):
-            restore_state(self._parts.model, checkpoint.model)
+            lost = self._state.restore(checkpoint.model)
+        if lost:
+            raise TrainingError(f"{self._run.path}: the checkpoint does not fit {name}: {'; '.join(lost)}")
         before, now, rank = len(checkpoint.random), self._world.size, self._world.rank
         mean.restore(checkpoint.means[rank::now])
         if before == now:
@@ -105,9 +114,6 @@ class Saver:
         if checkpoint.position.batch == 0:
             self._save_weights(checkpoint.position)  # the kill may have come between the checkpoint and these
         return replace(checkpoint.position)
-
-    def _random(self) -> dict[str, Any]:
-        return {"global": random_state(), "data": self._parts.data_random.state()}
 
     def _save_weights(self, position: Position) -> None:
         """last.pt, and weights.pt where the epoch that has just ended is the best."""
@@ -133,9 +139,9 @@ class Saver:
                 state[name] = value.detach().cpu()
         save_tensors(path, state, announce=announce)
 
-    def _warn(self, unsaved: tuple[str, ...]) -> None:
-        if unsaved and not self._warned:
-            self._warned = True
-            self._reporter.say(
-                f"Their state cannot be saved, so a resumed run starts them afresh: {', '.join(unsaved)}."
-            )
+    def _name_unsaved(self, unsaved: list[str]) -> None:
+        """Say what cannot be saved: at the start of the run, and again only for what has come since."""
+        new = [each for each in unsaved if each not in self._named]
+        self._named.update(new)
+        if new:
+            self._reporter.say(f"Their state cannot be saved, so a resumed run starts them afresh: {', '.join(new)}.")

@@ -118,7 +118,17 @@ def test_validation_by_train_step_leaves_counters_schedules_and_averages_alone(t
     state = read_checkpoint(list_checkpoints(run.path)[0]).model
     assert state["attributes"]["steps"] == 6  # three batches an epoch, none of them of validation
     assert int(state["buffers"]["seen"]) == 20
-    assert dict(state["attributes"]["schedule"][1][1])["last_epoch"] == 6
+    assert dict(state["attributes"]["schedule"][2][4])["last_epoch"] == 6
+
+
+def test_what_validation_by_train_step_may_change_for_good_is_named_at_the_start(
+    train: Train, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train("keeping.py:Cycled", train__epochs=1)
+    words = "nobody can undo what it does to factors (itertools.cycle). If that is something that learns, write a "
+    assert words in capsys.readouterr().err
+    train("keeping.py:ObjectV", train__epochs=1)
+    assert "validate_batch" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,22 @@ def test_a_stopped_run_finishes_its_step_saves_and_goes_on_exactly(
     assert list_runs(tmp_path / "results")[0].state == "finished"
 
 
+def test_hooks_run_once_an_epoch_and_rows_count_once_however_often_validation_is_begun(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {
+        "model": "failing.py:Counting",
+        "model__Counting": {"what": "interrupt validation", "at": 1},
+        "split__validate": 0.4,
+    }
+    with pytest.raises(Interrupted):
+        train(**settings)
+    run = newest_run(tmp_path / "results")
+    monkeypatch.setenv("HARMLESS", "1")
+    expected = contents(train(**settings))
+    assert contents(train_run(None, resume=run.path, progress=False, track=False)) == expected
+
+
 def test_a_second_ctrl_c_stops_at_once(train: Train, tmp_path: Path) -> None:
     with pytest.raises(Interrupted, match=r"Stopped at once; what was saved before stands\. Go on with: "):
         train(**failing("twice", 2))

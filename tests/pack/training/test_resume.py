@@ -16,7 +16,8 @@ import hyrax_pack.demo
 from hyrax_pack.run import Run, newest_run, open_run
 from hyrax_pack.training import train_run
 from hyrax_pack.training.checkpoints import list_checkpoints
-from tests.pack.training.conftest import MakeConfig, contents, in_child, kill_this_process
+from tests.pack.training.conftest import MakeConfig, Train, contents, flatten, in_child, kill_this_process
+from tests.pack.training.models import keeping
 
 STATEFUL: dict[str, Any] = {
     "train__epochs": 3,
@@ -110,11 +111,21 @@ def backoff() -> Iterator[int]:
         length = length * 3 // 2
 
 
+@pytest.mark.parametrize("data_set", ["JitteredDigits", "ManyJitters"])
 def test_an_epoch_that_takes_long_is_saved_in_its_middle_and_goes_on_from_there(
-    config: MakeConfig, monkeypatch: pytest.MonkeyPatch
+    config: MakeConfig, monkeypatch: pytest.MonkeyPatch, data_set: str
 ) -> None:
     settings = {**STATEFUL, "train__checkpoint_minutes": 0, "data_loader__batch_size": 1, "split__validate": 0.2}
-    reference = train_run(config("stateful.py:NormFree", **settings), progress=False, track=False)
+    request = {"dataset_class": STATEFUL["data_request__train__data"]["dataset_class"]}
+    request["dataset_class"] = request["dataset_class"].replace("JitteredDigits", data_set)
+    settings["data_request__train__data"] = request
+    results = Path(config().get("general.results_dir"))
+
+    def undisturbed() -> None:
+        train_run(config("stateful.py:NormFree", **settings), progress=False, track=False)
+
+    assert in_child(undisturbed) == 0
+    reference = newest_run(results)
 
     def live() -> None:
         monkeypatch.setenv("KILLED_AT", "27")
@@ -126,7 +137,7 @@ def test_an_epoch_that_takes_long_is_saved_in_its_middle_and_goes_on_from_there(
         "checkpoint_epoch_2_step_4.pt",
         "checkpoint_epoch_1.pt",
     ]
-    train_run(None, resume=run.path, progress=False, track=False)
+    assert in_child(lambda: train_run(None, resume=run.path, progress=False, track=False)) == 0
     assert contents(run) == contents(reference)
 
 
@@ -145,6 +156,50 @@ def test_a_run_with_workers_goes_on_in_the_middle_of_an_epoch(
     assert list_checkpoints(run.path)[0].name == "checkpoint_epoch_1_step_10.pt"
     train_run(None, resume=run.path, progress=False, track=False)
     assert contents(run) == contents(reference)
+
+
+def lives(config: MakeConfig, name: str) -> Callable[..., Run]:
+    """Train a class of `keeping.py`, each time in a process of its own: a class that was used is not as it was made."""
+    chosen = config(f"keeping.py:{name}", train__checkpoint_minutes=0, data_loader__batch_size=2, split__validate=0.2)
+
+    def live(run: Run | None = None, killed_at: str = "") -> Run:
+        def train() -> None:
+            os.environ["KILLED_AT"] = killed_at
+            train_run(chosen if run is None else None, resume=run and run.path, progress=False, track=False)
+
+        assert in_child(train) == (-9 if killed_at else 0)
+        return run or newest_run(chosen.get("general.results_dir"))
+
+    return live
+
+
+@pytest.mark.parametrize("name", keeping.NAMES)
+def test_a_class_goes_on_exactly_and_learns_nothing_from_validation_wherever_it_keeps_its_state(
+    config: MakeConfig, name: str
+) -> None:
+    live = lives(config, name)
+    reference = live()
+    run = live(killed_at="23")
+    assert list_checkpoints(run.path)[0].name == "checkpoint_epoch_2_step_4.pt"
+    live(run)
+    assert contents(run) == contents(reference)
+    itself = lives(config, f"{name}V")()
+    assert flatten(itself.load_state("last")) == flatten(reference.load_state("last"))
+
+
+@pytest.mark.parametrize("name", ["AccumulatedV", "OfClassV", "TemperatureV"])
+def test_a_class_that_validates_for_itself_goes_on_exactly(config: MakeConfig, name: str) -> None:
+    live = lives(config, name)
+    reference, run = live(), live(killed_at="23")
+    live(run)
+    assert contents(run) == contents(reference)
+
+
+def test_what_cannot_be_saved_is_named_when_the_run_begins(train: Train, capsys: pytest.CaptureFixture[str]) -> None:
+    train("keeping.py:Cycled", train__epochs=1)
+    lines = capsys.readouterr().err.splitlines()
+    words = "Their state cannot be saved, so a resumed run starts them afresh: factors (holds itertools.cycle)."
+    assert lines.index(words) < next(at for at, line in enumerate(lines) if line.startswith("epoch 1/1"))
 
 
 @pytest.mark.slow

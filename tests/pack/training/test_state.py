@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import random
+import threading
 from collections import deque
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,9 @@ import pytest
 import torch
 from torch import nn
 
-from hyrax_pack.training.state import Unsaved, capture_state, decode, encode, restore_state
+from hyrax_pack.training.state import Memento, ModelState
+from hyrax_pack.training.state.decoding import decode
+from hyrax_pack.training.state.encoding import Own, Unsaved, encode
 
 VALUES: dict[str, Any] = {
     "number": 0.1,
@@ -89,21 +93,22 @@ class Net(nn.Module):
 def test_optimizers_scalers_schedules_and_averages_go_on_exactly(tmp_path: Path) -> None:
     torch.manual_seed(0)
     net, other = Net(), Net()
+    one, two = ModelState(net), ModelState(other)
     for _ in range(3):
         net.learn()
-    state, unsaved = capture_state(net)
-    assert unsaved == ()
+    state, unsaved = one.capture()
+    assert unsaved == []
     torch.save(state, tmp_path / "state.pt")
-    restore_state(other, torch.load(tmp_path / "state.pt", weights_only=True))
+    assert two.restore(torch.load(tmp_path / "state.pt", weights_only=True)) == []
     for each in (net, other):
         each.learn()
     assert encode(other.optimizer.state_dict()) is not None
-    assert str(capture_state(net)) == str(capture_state(other))
+    assert str(one.capture()) == str(two.capture())
 
 
 class Opaque:
     def state_dict(self) -> dict[str, Any]:
-        return {"handle": object()}
+        return {"handle": threading.Lock()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         raise AssertionError
@@ -112,10 +117,71 @@ class Opaque:
 def test_what_has_a_state_that_cannot_be_saved_is_named() -> None:
     net = Net()
     net.logger = Opaque()
-    state, unsaved = capture_state(net)
-    assert unsaved == ("logger (holds builtins.object)",)
+    state, unsaved = ModelState(net).capture()
+    assert unsaved == ["logger (holds _thread.lock)"]
     assert "logger" not in state["attributes"]
-    assert "callback" not in state["attributes"]
+
+
+def test_a_tensor_that_others_hold_too_stays_the_same_tensor_and_goes_on_learning() -> None:
+    learned = torch.zeros(2, requires_grad=True)
+    optimizer = torch.optim.SGD([learned], lr=0.1)
+    encoded = torch.ones(2, requires_grad=True)
+    assert decode(encode(encoded), learned) is learned
+    assert learned.requires_grad and learned.tolist() == [1.0, 1.0]
+    assert optimizer.param_groups[0]["params"][0] is learned
+
+
+def test_what_is_held_twice_comes_back_as_one_thing_and_what_is_not_stays_apart() -> None:
+    shared: list[int] = [1]
+    found = decode(encode([shared, shared, [1]]), [[]] * 3)
+    assert found[0] is found[1] and found[0] is not found[2]
+    endless: list[Any] = []
+    endless.append(endless)
+    found = decode(encode(endless), None)
+    assert found[0] is found
+
+
+def test_parameters_and_layers_in_a_list_are_the_models_own() -> None:
+    net = Net()
+    own = Own.of(net)
+    encoded = encode([net.layer.weight, {"layer": net.layer}], own)
+    assert decode(encoded, None, own)[0] is net.layer.weight
+    assert decode(encoded, None, own)[1]["layer"] is net.layer
+
+
+def test_what_was_made_after_the_model_and_cannot_be_put_back_is_named() -> None:
+    net = Net()
+    before = ModelState(net)
+    net.later = torch.optim.SGD(net.layer.parameters(), lr=0.1)
+    state, unsaved = before.capture()
+    assert unsaved == []
+    other = Net()
+    words = "later: something with a state_dict that was made after __init__; make it there"
+    assert ModelState(other).restore(state) == [words]
+
+
+def test_a_memento_puts_everything_back_into_the_things_themselves() -> None:
+    net = Net()
+    net.history, net.cell = [1, [2]], {"seen": np.zeros(2), "hidden": torch.zeros(2)}
+    inner, seen, hidden = net.history[1], net.cell["seen"], net.cell["hidden"]
+    before = Memento(net)
+    weight = net.layer.weight.tolist()
+    inner.append(3)
+    seen += 1
+    hidden += 1
+    net.history, net.cell["hidden"], net.extra = [], torch.ones(5), "more"
+    net.learn()
+    before.put_back()
+    assert net.history == [1, [2]] and net.history[1] is inner
+    assert net.cell["seen"] is seen and seen.tolist() == [0, 0]
+    assert net.cell["hidden"] is hidden and hidden.tolist() == [0, 0]
+    assert not hasattr(net, "extra") and net.layer.weight.tolist() == weight
+
+
+def test_a_memento_names_what_it_cannot_put_back() -> None:
+    net = Net()
+    net.rows, net.log = iter([1, 2]), logging.getLogger("net")
+    assert Memento(net).beyond == ["rows (builtins.list_iterator)"]
 
 
 def test_a_list_that_others_hold_too_stays_the_same_list() -> None:
@@ -126,6 +192,7 @@ def test_a_list_that_others_hold_too_stays_the_same_list() -> None:
 
 def test_a_value_nested_without_end_is_refused() -> None:
     endless: list[Any] = []
-    endless.append(endless)
+    for _ in range(100):
+        endless = [endless]
     with pytest.raises(Unsaved, match="nested too deeply"):
         encode(endless)

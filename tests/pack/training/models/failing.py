@@ -49,3 +49,24 @@ class Failing(Plain):
             os.kill(os.getpid(), signal.SIGINT)
         loss = nn.functional.cross_entropy(self.forward(batch), batch[1])
         return {"loss": loss * (float("nan") if self.what == "nan validation" else 1), "noise": torch.rand(())}
+
+
+@hyrax_model
+class Counting(Failing):
+    """Halves its weights after every epoch, and counts in a tensor what it gets right in validation."""
+
+    def __init__(self, config, data_sample):
+        config["model"]["Failing"] = config["model"]["Counting"]
+        super().__init__(config, data_sample)
+        self.right = torch.zeros(1)
+
+    def train_post_epoch(self):
+        with torch.no_grad():
+            self.layer.weight.mul_(0.5)
+
+    def validate_batch(self, batch):
+        self.right += (self.forward(batch).argmax(1) == batch[1]).sum()
+        return super().validate_batch(batch)
+
+    def log_epoch_metrics(self):
+        return {"right": self.right, "noise": torch.rand(())}

@@ -30,6 +30,37 @@ class JitteredDigits:
         return np.int64(row % 3)
 
 
+class Noise:
+    """An augmentation with a generator of its own."""
+
+    def __init__(self):
+        self.rng = np.random.default_rng(5)
+
+    def draw(self):
+        return self.rng.normal(size=6)
+
+
+MODULE_RNG = np.random.default_rng(9)
+
+
+class ManyJitters(JitteredDigits):
+    """Generators in an object, in a dict, in a slot, behind a method, and at the top of the file."""
+
+    __slots__ = ("slotted",)
+
+    def __init__(self, rows=20):
+        super().__init__(rows)
+        self.noise = Noise()
+        self.several = {"noise": [np.random.default_rng(6)]}
+        self.slotted = np.random.default_rng(7)
+        self.method = Noise().draw
+
+    def get_image(self, row):
+        noise = self.noise.draw() + self.several["noise"][0].normal(size=6) + self.slotted.normal(size=6)
+        noise = noise + self.method() + MODULE_RNG.normal(size=6)
+        return super().get_image(row) + noise.astype(np.float32) * np.float32(0.01)
+
+
 class Average:
     """A running mean of the weights, kept outside of torch's modules."""
 
