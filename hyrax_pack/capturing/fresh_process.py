@@ -1,17 +1,18 @@
 """The other side of the proof: runs a captured text alone, where there is neither torch nor hyrax_pack.
 
-`hyrax_pack.capturing.proving` starts this file as a script, in an empty folder, with a pickled job and the name of the
-file to answer in. It imports numpy and the runtime, as production does, and nothing else.
+`hyrax_pack.capturing.proving` starts this file as a script, in an empty folder, with a pickled job, the name of the
+file to answer in, and how this process goes about it. It imports numpy and the runtime, as production does, and of
+hyrax_pack the few modules that need nothing else: those of capturing that say so at their head.
 
     job     text, modules, batches: pickled [(rows, data_dict)], watched: which batch to watch the reading of,
             folders: where numpy, the runtime and the modules are, should Python not look there by itself
-    answer  failure; or results: [(returns, slots)] by batch, changed, unsteady, read, forms, marks, warnings
+    answer  failure; or results: [(returns, slots)] by batch, changed, unsteady, kept, read, gone_over, forms, marks,
+            warnings
 """
 
 from __future__ import annotations
 
 import contextlib
-import copy
 import importlib
 import inspect
 import linecache
@@ -20,35 +21,20 @@ import pickle
 import sys
 import traceback
 import types
-import warnings
 from collections.abc import Callable, Iterator
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hyrax_pack.capturing.watching import Watch
 
 Answer = dict[str, Any]
 DataDict = dict[Any, Any]
 
 BLOCKED = frozenset({"torch", "torchvision", "torchaudio", "functorch", "hyrax_pack", "hyrax"})
-_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-# What Python announces before it happens (sys.addaudithook) and no to_tensor may do.
-_MARKS = {
-    "os.mkdir": "makes a folder",
-    "os.remove": "removes a file",
-    "os.rename": "renames a file",
-    "os.rmdir": "removes a folder",
-    "os.symlink": "makes a link",
-    "os.link": "makes a link",
-    "os.truncate": "writes a file",
-    "os.system": "starts a program",
-    "os.exec": "starts a program",
-    "os.posix_spawn": "starts a program",
-    "os.fork": "starts a process",
-    "subprocess.Popen": "starts a program",
-    "socket.connect": "opens a connection",
-    "socket.bind": "opens a port",
-}
+OBJECT_ID = "object_id"
 
 
 class Blocked(MetaPathFinder):
@@ -61,117 +47,20 @@ class Blocked(MetaPathFinder):
         return None
 
 
-class Watch:
-    """What the function does besides computing: files, programs, connections, warnings; noted within `during`."""
-
-    def __init__(self, filename: str) -> None:
-        self.filename = filename
-        self.marks: list[tuple[str, int]] = []
-        self.warnings: set[tuple[str, int]] = set()
-        self._open = False
-        sys.addaudithook(self._hear)
-
-    @contextlib.contextmanager
-    def during(self) -> Iterator[None]:
-        """Watch the calls made in this block."""
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            self._open = True
-            try:
-                yield
-            finally:
-                self._open = False
-        for each in caught:
-            line = each.lineno if each.filename == self.filename else 0
-            self.warnings.add((f"{each.category.__name__}: {each.message}", line))
-
-    def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if not self._open:
-            return
-        what = _MARKS.get(event)
-        if event == "open" and _writes(*arguments):
-            what = f"writes the file {arguments[0]}"
-        if what:
-            self._open = False  # finding the line must not be heard
-            self.marks.append((what, self._line()))
-            self._open = True
-            raise PermissionError(f"to_tensor {what}")
-
-    def _line(self) -> int:
-        frames = (frame.lineno or 0 for frame in traceback.extract_stack() if frame.filename == self.filename)
-        return max(frames, default=0)
-
-
-class _Recording(dict[Any, Any]):
-    """A dict that notes which of its fields are asked for by name, and which are passed over with all others."""
-
-    def __init__(self, values: DataDict, named: set[str], passed: set[str], prefix: str = "") -> None:
-        super().__init__(
-            {
-                key: _Recording(value, named, passed, f"{key}/") if isinstance(value, dict) and not prefix else value
-                for key, value in values.items()
-            }
-        )
-        self._named, self._passed, self._prefix = named, passed, prefix
-        self._iterated = False
-
-    def _note(self, key: Any) -> None:
-        if key in self.fields() and not self._iterated:
-            self._named.add(f"{self._prefix}{key}")
-
-    def _note_all(self) -> None:
-        self._iterated = True
-        self._passed.update(f"{self._prefix}{key}" for key in self.fields())
-
-    def fields(self) -> list[Any]:
-        """The keys that hold a field and not a data set."""
-        return [key for key, value in super().items() if not isinstance(value, _Recording)]
-
-    def __getitem__(self, key: Any) -> Any:
-        self._note(key)
-        return super().__getitem__(key)
-
-    def get(self, key: Any, default: Any = None) -> Any:
-        self._note(key)
-        return super().get(key, default)
-
-    def pop(self, key: Any, *default: Any) -> Any:
-        self._note(key)
-        return super().pop(key, *default)
-
-    def setdefault(self, key: Any, default: Any = None) -> Any:
-        self._note(key)
-        return super().setdefault(key, default)
-
-    def __contains__(self, key: Any) -> bool:
-        if super().__contains__(key) and key in self.fields():
-            self._passed.add(f"{self._prefix}{key}")
-        return super().__contains__(key)
-
-    def __iter__(self) -> Iterator[Any]:
-        self._note_all()
-        return super().__iter__()
-
-    def keys(self) -> Any:
-        self._note_all()
-        return super().keys()
-
-    def values(self) -> Any:
-        self._note_all()
-        return super().values()
-
-    def items(self) -> Any:
-        self._note_all()
-        return super().items()
-
-    def copy(self) -> DataDict:
-        return dict(self)
-
-    def __or__(self, other: Any) -> Any:
-        return dict(self) | other
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> DataDict:
-        return {key: copy.deepcopy(value, memo) for key, value in self.items()}
+@contextlib.contextmanager
+def our_own_modules() -> Iterator[None]:
+    """Let modules of hyrax_pack.capturing be imported in this block, without the packages around them."""
+    here = Path(__file__).parent
+    packages = {"hyrax_pack": here.parent, "hyrax_pack.capturing": here}
+    for name, folder in packages.items():
+        package = types.ModuleType(name)
+        package.__path__ = [str(folder)]
+        sys.modules[name] = package
+    try:
+        yield
+    finally:
+        for name in packages:
+            del sys.modules[name]
 
 
 def is_same(one: Any, other: Any) -> bool:
@@ -191,55 +80,65 @@ def is_same(one: Any, other: Any) -> bool:
     return one is other or pickle.dumps(one) == pickle.dumps(other)
 
 
-def field_paths(data_dict: DataDict) -> dict[str, Any]:
-    """Every field by its path: `friendly/field`, or the bare key of what stands beside the data sets."""
-    paths: dict[str, Any] = {}
-    for key, value in data_dict.items():
-        if isinstance(value, dict):
-            paths |= {f"{key}/{field}": values for field, values in value.items()}
-        else:
-            paths[str(key)] = value
-    return paths
-
-
 class Trial:
-    """The text, compiled, and everything that is found out by running it on the batches of a job."""
+    """The text, compiled, and everything that is found out by running it on the batches of a job.
 
-    def __init__(self, job: dict[str, Any]) -> None:
+    Parameters
+    ----------
+    job : dict
+        What the head of this module says.
+    backwards : bool
+        Take the batches last first, and compile the text anew for every second call.
+    """
+
+    def __init__(self, job: dict[str, Any], *, backwards: bool) -> None:
+        with our_own_modules():
+            from hyrax_pack.capturing import recording, watching
+        sys.meta_path.insert(0, Blocked())
         from hyrax_runtime import input_guard, replay
 
-        self._copy, self._as_slots = input_guard.copy_input, replay.as_slots
+        self._recording, self._copy, self._as_slots = recording, input_guard.copy_input, replay.as_slots
         for module in job["modules"]:  # what a library writes while it is imported is not the function's doing
             importlib.import_module(module)
-        self.function: Callable[[Any], Any] = replay.compile_function(job["text"])
+        self.text: str = job["text"]
+        self._compile = replay.compile_function
+        self.function: Callable[[Any], Any] = replay.compile_function(self.text)
         self.outspoken: Callable[[Any], Any] = inspect.unwrap(self.function)  # the same, and numpy warns
         self.filename = self.outspoken.__code__.co_filename
-        self.watch = Watch(self.filename)
+        self.watch: Watch = watching.Watch(self.filename, _libraries(job["modules"]))
         self.batches: list[tuple[int, DataDict]] = pickle.loads(job["batches"])  # inside: arrays need numpy
         self.watched: int = job["watched"]
+        self.backwards = backwards
         self.at = 0
 
     def run(self) -> Answer:
         """Call the function twice on each batch, and watch what it reads on one."""
-        results, unsteady = [], []
+        results: dict[int, Any] = {}
+        unsteady: list[int] = []
         changed: set[str] = set()
-        for place, (rows, data_dict) in enumerate(self.batches):
+        kept: set[str] = set()
+        before = self._lasting()
+        places = range(len(self.batches))
+        for place in reversed(places) if self.backwards else places:
             self.at = place
+            rows, data_dict = self.batches[place]
             given = self._copy(data_dict)
-            first = self._call(given, rows, self.outspoken)
-            after = field_paths(given)
-            changed |= {path for path, values in field_paths(data_dict).items() if not is_same(values, after.get(path))}
-            changed |= after.keys() - field_paths(data_dict).keys()
-            if not is_same(first, self._call(self._copy(data_dict), rows)):
+            results[place] = self._call(given, rows, self.outspoken)
+            changed |= self._changed(data_dict, given)
+            kept |= {name for name, value in self._lasting().items() if value != before.get(name)}
+            again = self._compile(self.text) if self.backwards else self.function
+            if not is_same(results[place], self._call(self._copy(data_dict), rows, again)):
                 unsteady.append(rows)
-            results.append(first)
         self.at = self.watched
+        read, gone_over = self._read(results[self.watched])
         return {
-            "results": results,
+            "results": [results[place] for place in places],
             "changed": changed,
             "unsteady": unsteady,
-            "read": self._read(results[self.watched]),
-            "forms": {path: _form(values) for path, values in field_paths(self.batches[self.watched][1]).items()},
+            "kept": kept,
+            "read": read,
+            "gone_over": gone_over,
+            "forms": {path: _form(values) for path, values in self._paths(self.batches[self.watched][1]).items()},
             "marks": self.watch.marks,
             "warnings": self.watch.warnings,
         }
@@ -268,52 +167,78 @@ class Trial:
         slots, returns = self._as_slots(returned, rows=rows)
         return returns, [None if slot is None else slot.copy() for slot in slots]  # it may be a view of the input
 
-    def _read(self, wanted: Any) -> set[str]:
-        """The fields asked for by name, and of the others those without which the result is another."""
+    def _lasting(self) -> dict[str, bytes]:
+        """What lives on between calls, as bytes: the constants of the text, and the attributes of its functions."""
+        found: dict[str, bytes] = {}
+        for name, value in self.outspoken.__globals__.items():
+            if type(value) in (list, dict, tuple) and not name.startswith("__"):
+                found[name] = pickle.dumps(value)
+            elif isinstance(value, types.FunctionType):
+                found |= {f"{name}.{attribute}": b"" for attribute in value.__dict__}
+                found[f"the defaults of {name}"] = pickle.dumps((value.__defaults__, value.__kwdefaults__))
+        return found
+
+    def _paths(self, data_dict: DataDict) -> dict[str, Any]:
+        paths: dict[str, Any] = self._recording.field_paths(data_dict)
+        return paths
+
+    def _changed(self, before: DataDict, after: DataDict) -> set[str]:
+        known, found = self._paths(before), self._paths(after)
+        return {path for path in known | found if not is_same(known.get(path, _MISSING), found.get(path, _MISSING))}
+
+    def _read(self, wanted: Any) -> tuple[set[str], set[str]]:
+        """The fields that count as read, and those of them that were only gone over with all others."""
         rows, data_dict = self.batches[self.watched]
-        named: set[str] = set()
-        passed: set[str] = set()
-        self._call(_Recording(self._copy(data_dict), named, passed), rows)
-        untouched = field_paths(data_dict).keys() - named
-        doubtful = (passed & untouched) if self._is_enough(named | passed, wanted) else untouched
-        return named | {
-            path for path in doubtful if not self._is_enough(field_paths(data_dict).keys() - {path}, wanted)
-        }
+        noted = self._recording.Noted()
+        paths = set(self._paths(data_dict))
+        result = None
+        with contextlib.suppress(Exception):  # user code may refuse a dict that is not quite one
+            result = self._call(self._recording.record(self._copy(data_dict), noted), rows)
+        if not is_same(result, wanted):
+            return paths, paths
+        ids = {path for path in paths if path.rpartition("/")[2] == OBJECT_ID}  # a word that stands for several
+        named = noted.named | self._recording.named_in_text(self.text, paths - ids)
+        passed = noted.passed - named
+        if OBJECT_ID in passed and self._is_enough(paths - {OBJECT_ID}, wanted):
+            passed -= {OBJECT_ID}  # ids may always be missing
+        if not self._is_enough(named | passed, wanted):  # it looked in a way that was not noted
+            passed |= {path for path in paths - named if not self._is_enough(paths - {path}, wanted)}
+        return named | passed, passed
 
     def _is_enough(self, paths: set[str], wanted: Any) -> bool:
         """Whether the result stays the same when only the fields of `paths` are there."""
         rows, data_dict = self.batches[self.watched]
-        kept = {
-            key: {field: values for field, values in value.items() if f"{key}/{field}" in paths}
-            if isinstance(value, dict)
-            else value
-            for key, value in data_dict.items()
-            if isinstance(value, dict) or str(key) in paths
-        }
+        kept = self._recording.only_fields(self._copy(data_dict), paths)
         with contextlib.suppress(Exception):  # user code, given too little, may raise anything
-            return is_same(self._call(self._copy(kept), rows), wanted)
+            return is_same(self._call(kept, rows), wanted)
         return False
 
 
-def answer(job_file: Path, answer_file: Path) -> None:
+def answer(job_file: Path, answer_file: Path, *, backwards: bool) -> None:
     """Run the job and leave the answer, a failure included."""
-    sys.meta_path.insert(0, Blocked())
     job = pickle.loads(job_file.read_bytes())
     sys.path += job["folders"]
-    trial = Trial(job)
+    trial = Trial(job, backwards=backwards)
 
     def report(kind: type[BaseException], error: BaseException, trace: types.TracebackType | None) -> None:
         answer_file.write_bytes(pickle.dumps(trial.failure(error)))
 
     sys.excepthook = report
-    found = trial.run()
+    try:
+        found = trial.run()
+    except SystemExit as error:  # which no hook hears of
+        found = trial.failure(error)
     answer_file.write_bytes(pickle.dumps(found))
 
 
-def _writes(path: Any, mode: str | None, flags: int) -> bool:
-    if path == os.devnull:
-        return False
-    return any(letter in "wax+" for letter in mode) if mode else bool(flags & _WRITING)
+_MISSING = object()
+
+
+def _libraries(modules: list[str]) -> list[str]:
+    """Where installed code lies: Python's own folders, and those of the modules that the text needs."""
+    files = [getattr(sys.modules.get(name.partition(".")[0]), "__file__", None) for name in (*modules, "hyrax_runtime")]
+    packages = [str(Path(file).parent if Path(file).stem == "__init__" else file) for file in files if file]
+    return [sys.prefix, sys.base_prefix, str(Path(os.__file__).parent), *packages]
 
 
 def _form(values: Any) -> str:
@@ -321,4 +246,4 @@ def _form(values: Any) -> str:
 
 
 if __name__ == "__main__":
-    answer(Path(sys.argv[1]), Path(sys.argv[2]))
+    answer(Path(sys.argv[1]), Path(sys.argv[2]), backwards=sys.argv[3:] == ["backwards"])

@@ -1,17 +1,12 @@
 """The proof that a captured text, alone in a fresh process, does what the live function does, and nothing else.
 
-Two processes run the text on the same batches under two hash seeds, each batch twice; the results must be the live
-function's, bit for bit. The same runs tell whether rows touch one another, which fields are read, and whether the input
-is changed.
+Two processes, as unlike as they can be made, run the text on the same batches, each batch twice; the results must be
+the live function's, bit for bit. The same runs tell whether rows touch one another, which fields are read, and whether
+the input is changed.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import pickle
-import subprocess
-import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
@@ -23,15 +18,21 @@ import numpy as np
 from hyrax_runtime.input_guard import copy_input
 from hyrax_runtime.replay import Returned, as_slots
 
-from hyrax_pack.capturing import fresh_process
 from hyrax_pack.capturing.captured import Captured
+from hyrax_pack.capturing.circumstances import FIRST, OTHER, UNKNOWN, WORDS, one_by_one
 from hyrax_pack.capturing.coupling import BATCH_SIZES, Coupling, Plan, measure_coupling, plan_batches
 from hyrax_pack.capturing.extreme_company import find_coupling
+from hyrax_pack.capturing.fresh_process import Answer, is_same
+from hyrax_pack.capturing.running import (
+    as_in_production,
+    last_line,
+    pickled_job,
+    rows_in_words,
+    running,
+    source_of,
+)
 from hyrax_pack.errors import HyraxError, Problem, ProofError
 from hyrax_pack.resolving.user_code import user_code
-
-TIMEOUT_S = 600
-_HASH_SEEDS = ("0", "1")
 
 MakeBatch = Callable[[Sequence[int]], dict[str, Any]]
 
@@ -94,149 +95,119 @@ def prove(captured: Captured, live: Callable[[Any], Any], make_batch: MakeBatch,
         It raises, gives other values, differs from run to run, prints, or leaves a mark on the machine.
     """
     if not len(row_indices):
-        raise ProofError(_source(captured), [Problem("", "there are no rows to prove it on; give it at least one")])
+        raise ProofError(source_of(captured), [Problem("", "there are no rows to prove it on; give it at least one")])
     plan = plan_batches(row_indices, make_batch)
-    with tempfile.TemporaryDirectory(prefix="hyrax-proof-") as folder:
-        runs = [_start(Path(folder), seed, captured, plan) for seed in _HASH_SEEDS]
-        try:
-            lives = _run_live(captured, live, plan)
-            answers = [run.finish(captured) for run in runs]
-        finally:
-            for run in runs:
-                run.process.kill()
-                run.process.communicate()
-    problems = _problems(lives, answers, plan)
+    job = pickled_job(captured, plan)
+    with tempfile.TemporaryDirectory(prefix="hyrax-proof-") as name:
+        folder = Path(name)
+        with running(folder, job, [FIRST, OTHER]) as runs:
+            lives = _run_live(captured, live, plan, lambda given: given)
+            first, other = (run.finish(captured) for run in runs)
+        if "failure" in first:
+            raise ProofError(source_of(captured), [_failure(first["failure"])])
+        problems = _what_it_does([first, other]) or _what_it_depends_on(captured, folder, job, plan, first, other)
+    problems = problems or _what_the_live_one_gives(captured, live, plan, lives, first)
     if problems:
-        raise ProofError(_source(captured), problems)
-    coupling = measure_coupling(plan, [slots for _, slots in answers[0]["results"]])
+        raise ProofError(source_of(captured), problems)
+    coupling = measure_coupling(plan, [slots for _, slots in first["results"]])
     if coupling.independent and (found := find_coupling(live, make_batch, row_indices)):
         coupling = replace(coupling, independent=False, notes=(*coupling.notes, f"rows touch one another: {found}"))
-    return _proof(answers[0], plan, coupling)
+    return _proof(first, plan, coupling)
 
 
-@dataclass(frozen=True)
-class _Run:
-    """One fresh process, and where it works and answers."""
-
-    process: subprocess.Popen[str]
-    work: Path
-    answer: Path
-
-    def finish(self, captured: Captured) -> fresh_process.Answer:
-        try:
-            printed, _ = self.process.communicate(timeout=TIMEOUT_S)
-        except subprocess.TimeoutExpired as error:
-            what = f"did not end within {TIMEOUT_S} s; give it fewer or smaller rows"
-            raise ProofError(_source(captured), [Problem("", what)]) from error
-        if not self.answer.is_file():
-            what = f"the fresh process ended with {self.process.returncode}: {_last_line(printed)}"
-            raise ProofError(_source(captured), [Problem("", what)])
-        found: fresh_process.Answer = pickle.loads(self.answer.read_bytes())
-        if failure := found.get("failure"):
-            raise ProofError(_source(captured), [_failure(failure)])
-        found["printed"] = printed
-        found["files"] = sorted(path.name for path in self.work.iterdir())
-        return found
-
-
-def _start(folder: Path, seed: str, captured: Captured, plan: Plan) -> _Run:
-    """Start the text on the batches of the plan.
-
-    `-I` would ignore PYTHONHASHSEED, and the proof would differ from day to day; `-P -s` in an environment that holds
-    no other PYTHON variable is the same isolation.
-    """
-    work = folder / f"work-{seed}"
-    work.mkdir()
-    job, answer = folder / "job.pickle", folder / f"answer-{seed}.pickle"
-    if not job.exists():
-        job.write_bytes(_pickled_job(captured, plan))
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-s", "-B", fresh_process.__file__, str(job), str(answer)],
-        cwd=work,
-        env={**environment, "PYTHONHASHSEED": seed},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    return _Run(process, work, answer)
-
-
-def _pickled_job(captured: Captured, plan: Plan) -> bytes:
-    try:
-        batches = pickle.dumps([(len(batch.rows), batch.data_dict) for batch in plan.batches])
-    except (pickle.PicklingError, TypeError, AttributeError) as error:
-        what = f"the rows hold what cannot leave this process ({error}); fields are arrays, numbers, strings or bytes"
-        raise ProofError(_source(captured), [Problem("", what)]) from error
-    return pickle.dumps(
-        {
-            "text": captured.text,
-            "modules": [requirement.module for requirement in captured.requirements],
-            "folders": list(_folders_of(captured)),
-            "batches": batches,
-            "watched": plan.largest,
-        }
-    )
-
-
-def _folders_of(captured: Captured) -> dict[str, None]:
-    """Where the runtime, numpy and the requirements are: perhaps only for this user, or through PYTHONPATH."""
-    tops = [one.module.partition(".")[0] for one in captured.requirements if one.distribution]
-    specs = [importlib.util.find_spec(top) for top in ("hyrax_runtime", "numpy", *tops)]
-    files = [Path(spec.origin) for spec in specs if spec and spec.origin]
-    return {str(file.parent.parent if file.name == "__init__.py" else file.parent): None for file in files}
-
-
-def _run_live(captured: Captured, live: Callable[[Any], Any], plan: Plan) -> list[Returned]:
+def _run_live(
+    captured: Captured, live: Callable[[Any], Any], plan: Plan, given_as: Callable[[Any], Any]
+) -> list[Returned]:
+    """What the live function gives for every batch, each given anew."""
     results = []
     for batch in plan.batches:
         rows = len(batch.rows)
         try:
-            with user_code(f"the live function, on {_rows(rows)}", _LiveError), warnings.catch_warnings():
+            with user_code(f"the live function, on {rows_in_words(rows)}", _LiveError), warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # the fresh process collects them
-                given = copy_input(batch.data_dict)
                 with np.errstate(all="ignore"):  # as the text is run everywhere
-                    returned = as_slots(live(given), rows=rows)
+                    returned = as_slots(live(copy_input(given_as(batch.data_dict))), rows=rows)
         except HyraxError as error:
             cause = error.__cause__
             key = cause.args[0] if isinstance(cause, KeyError) and cause.args else None
-            raise ProofError(_source(captured), [Problem("", f"{error}{_cure_for_key(key)}")]) from error
+            raise ProofError(source_of(captured), [Problem("", f"{error}{_cure_for_key(key)}")]) from error
         copies = tuple(None if slot is None else slot.copy() for slot in returned.slots)
         results.append(Returned(copies, returned.returns))
     return results
 
 
-def _problems(lives: list[Returned], answers: list[fresh_process.Answer], plan: Plan) -> list[Problem]:
+def _what_it_does(answers: list[Answer]) -> list[Problem]:
+    """What a call does besides giving a result: marks on the machine, and what it keeps for the next call."""
     problems = []
-    for line, what in sorted({(line, what) for answer in answers for what, line in answer["marks"]}):
+    for line, what in sorted({(line, what) for answer in answers for what, line in _marks(answer)}):
         problems.append(Problem(_text_line(line), f"it {what}; remove that"))
     if printed := next((answer["printed"] for answer in answers if answer["printed"].strip()), ""):
-        problems.append(Problem("", f"it prints ({_last_line(printed)!r}) at every call; remove that"))
+        problems.append(Problem("", f"it prints ({last_line(printed)!r}) at every call; remove that"))
     if files := {name for answer in answers for name in answer["files"]}:
         problems.append(Problem("", f"it leaves files behind: {', '.join(sorted(files))}; remove that"))
-    if sizes := {rows for answer in answers for rows in answer["unsteady"]}:
-        what = f"two calls on the same {_rows(min(sizes))} differ; it keeps state, or is random: remove that"
-        problems.append(Problem("", what))
-        return problems
-    if where := _first_difference(answers[0]["results"], answers[1]["results"], plan):
-        what = f"two runs differ ({where}); it depends on the order of a set or on memory: sort, and fill np.empty"
-        problems.append(Problem("", what))
-    elif where := _first_difference([(one.returns, list(one.slots)) for one in lives], answers[0]["results"], plan):
-        what = f"the text gives something else than the live function ({where}); what else does the function look at?"
+    kept = {name for answer in answers for name in answer.get("kept", ())}
+    for name in sorted(kept):
+        problems.append(Problem("", f"`{name}` is another after a call than before, and lives on; make it inside"))
+    if not kept and (rows := min((rows for answer in answers for rows in answer.get("unsteady", ())), default=0)):
+        what = (
+            f"two calls on the same {rows_in_words(rows)} differ; it keeps state, is random, or uses np.empty unfilled"
+        )
         problems.append(Problem("", what))
     return problems
+
+
+def _marks(answer: Answer) -> list[tuple[str, int]]:
+    found: list[tuple[str, int]] = answer["failure"]["marks"] if "failure" in answer else answer["marks"]
+    return found
+
+
+def _what_it_depends_on(
+    captured: Captured, folder: Path, job: bytes, plan: Plan, first: Answer, other: Answer
+) -> list[Problem]:
+    """Where two unlike processes differ: in what, and which of the things in which they are unlike makes it so."""
+    where = _difference(first, other, plan)
+    if not where:
+        return []
+    names, each = zip(*one_by_one(), strict=True)
+    with running(folder, job, each) as runs:
+        answers = [run.finish(captured) for run in runs]
+    causes = [WORDS[name] for name, answer in zip(names, answers, strict=True) if _difference(first, answer, plan)]
+    return [Problem("", f"two runs differ ({where}); {'; '.join(causes) or UNKNOWN}")]
+
+
+def _difference(first: Answer, other: Answer, plan: Plan) -> str | None:
+    if "failure" in other:
+        return f"one of them ends: {_failure(other['failure'])}"
+    return _first_difference(first["results"], other["results"], plan)
+
+
+def _what_the_live_one_gives(
+    captured: Captured, live: Callable[[Any], Any], plan: Plan, lives: list[Returned], answer: Answer
+) -> list[Problem]:
+    """Where the text gives something else than the live function, which got the rows as the data set gives them."""
+    where = _first_difference([(one.returns, list(one.slots)) for one in lives], answer["results"], plan)
+    if not where:
+        return []
+    as_there = _run_live(captured, live, plan, as_in_production)
+    if _first_difference([(one.returns, list(one.slots)) for one in as_there], answer["results"], plan):
+        what = f"the text gives something else than the live function ({where}); what else does the function look at?"
+    else:
+        what = (
+            f"it looks at how the rows lie in memory ({where}), and production gives them in the order of C; "
+            'use order="C" where it says order="K" or "A", and values instead of bytes'
+        )
+    return [Problem("", what)]
 
 
 def _first_difference(wanted: list[Any], found: list[Any], plan: Plan) -> str | None:
     """Where two lists of results, batch by batch, first differ; None where they are bit for bit the same."""
     for batch, (returns, slots), (other_returns, other_slots) in zip(plan.batches, wanted, found, strict=True):
-        rows = len(batch.rows)
+        rows = rows_in_words(len(batch.rows))
         if returns != other_returns or len(slots) != len(other_slots):
-            return f"{_rows(rows)}: {returns} of {len(slots)} and {other_returns} of {len(other_slots)}"
+            return f"{rows}: {returns} of {len(slots)} and {other_returns} of {len(other_slots)}"
         for place, (one, other) in enumerate(zip(slots, other_slots, strict=True)):
-            if not fresh_process.is_same(one, other):
-                return f"{_rows(rows)}, slot {place}: {_shown(one, other)}"
+            if not is_same(one, other):
+                return f"{rows}, slot {place}: {_shown(one, other)}"
     return None
 
 
@@ -254,10 +225,12 @@ def _pieces(raw: bytes, width: int) -> list[bytes]:
     return [raw[start : start + width] for start in range(0, len(raw), width)]
 
 
-def _proof(answer: fresh_process.Answer, plan: Plan, coupling: Coupling) -> Proof:
+def _proof(answer: Answer, plan: Plan, coupling: Coupling) -> Proof:
     notes = [*plan.notes, *coupling.notes]
     if changed := ", ".join(sorted(answer["changed"])):
         notes.append(f"to_tensor changes its input ({changed}); it is always given a copy")
+    if gone_over := ", ".join(sorted(answer["gone_over"])):
+        notes.append(f"to_tensor goes over all fields, so that {gone_over} must be there too; name those it uses")
     for what, line in sorted(answer["warnings"]):
         place = f" ({_text_line(line)})" if line else ""
         notes.append(f"to_tensor warns{place}: {what}")
@@ -279,25 +252,13 @@ def _failure(failure: dict[str, Any]) -> Problem:
     if failure["marks"]:
         what, line = failure["marks"][0]
         return Problem(_text_line(line), f"it {what}; remove that")
-    what = f"on {_rows(failure['rows'])}, {failure['kind']}: {failure['message']}{code}{_cure_for_key(failure['key'])}"
-    return Problem(where, what)
+    rows, cure = rows_in_words(failure["rows"]), _cure_for_key(failure["key"])
+    return Problem(where, f"on {rows}, {failure['kind']}: {failure['message']}{code}{cure}")
 
 
 def _cure_for_key(key: Any) -> str:
     return f"; where rows may come without it, write `.get({key!r})`, which gives None" if key is not None else ""
 
 
-def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count} rows"
-
-
 def _text_line(line: int) -> str:
     return f"to_tensor.py:{line}" if line else ""
-
-
-def _last_line(printed: str) -> str:
-    return (printed.strip().splitlines() or ["nothing was said"])[-1][:200]
-
-
-def _source(captured: Captured) -> str:
-    return f"to_tensor ({captured.origin}) run alone in a fresh process"

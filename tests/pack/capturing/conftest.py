@@ -6,7 +6,7 @@ from types import ModuleType
 
 import pytest
 
-from hyrax_pack.capturing import capture
+from hyrax_pack.capturing import Proof, capture, prove
 from hyrax_pack.errors import CaptureError
 from hyrax_pack.resolving.loading import load_class_file
 
@@ -47,3 +47,17 @@ def refusal(load) -> Callable[..., str]:
         return str(caught.value)
 
     return message_of
+
+
+@pytest.fixture
+def proof(load, request) -> Callable[..., Proof]:
+    """Capture a to_tensor of this body and prove it, on ROWS of the test module's `data_dict` unless told."""
+    given, all_rows = getattr(request.module, "data_dict", None), getattr(request.module, "ROWS", ())
+
+    def prove_body(body: str, make_batch=given, rows=all_rows, **settings: object) -> Proof:
+        text = "".join(f"        {line}\n" for line in body.strip().splitlines())
+        above = "class StampNet:\n    @staticmethod\n    def to_tensor(data_dict):\n        import numpy as np\n"
+        module = load(above + text)
+        return prove(capture(module.StampNet), module.StampNet.to_tensor, make_batch, rows, **settings)
+
+    return prove_body

@@ -149,7 +149,7 @@ def test_another_form_of_the_same_values_is_told_from_the_live_one(body, live, s
 
 
 def test_a_text_that_does_not_end_is_ended(monkeypatch):
-    monkeypatch.setattr("hyrax_pack.capturing.proving.TIMEOUT_S", 1)
+    monkeypatch.setattr("hyrax_pack.capturing.running.TIMEOUT_S", 1)
     message = prove_text("while True: pass", magnitudes)
     assert "did not end within 1 s; give it fewer or smaller rows" in message
 
