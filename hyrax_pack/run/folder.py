@@ -7,7 +7,7 @@ import json
 import secrets
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -32,6 +32,7 @@ DATA_FILE = "data.json"
 LAST_WEIGHTS = "last.pt"
 FORMAT = 1
 _WEIGHTS = "weights_sha256"
+_OUTSIDE = "kept_outside"
 
 Which = Literal["best", "last"]
 # Letters that cannot be taken for one another when a path is read aloud.
@@ -87,6 +88,16 @@ class Run:
     def record(self, file: str, plain: Mapping[str, Any]) -> None:
         """Write CODE_FILE or DATA_FILE."""
         write_file(self.path / file, json.dumps(plain, indent=1) + "\n")
+
+    @property
+    def kept_outside(self) -> frozenset[str]:
+        """Names, as in CODE_FILE, of class attributes and globals that training changes: they are state, not code."""
+        return frozenset(self.facts.get(_OUTSIDE, ()))
+
+    def note_kept_outside(self, names: Collection[str]) -> None:
+        """Add to `kept_outside`."""
+        if not self.kept_outside.issuperset(names):
+            self.note({_OUTSIDE: sorted(self.kept_outside.union(names))})
 
     @property
     def to_tensor_sha256(self) -> str:

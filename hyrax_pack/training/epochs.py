@@ -66,8 +66,7 @@ class Training:
         # Of the epoch under way, from when its hooks have run until its end.
         self.figures = None if checkpoint is None else checkpoint.figures
         if parts.validate is not None and parts.spec.validate_hook is None:
-            if beyond := learning_from_validation(parts.model):
-                reporter.say(beyond)
+            self._say(learning_from_validation(parts.model))
 
     def train(self) -> None:
         """Train to the last epoch.
@@ -260,6 +259,10 @@ class Training:
                 scheduler.step(score)
             else:
                 scheduler.step()
+
+    def _say(self, words: str) -> None:
+        if words:
+            self.reporter.say(words)
 
     def _write(self, prefix: str, figures: dict[str, float]) -> None:
         if self.journal is not None:

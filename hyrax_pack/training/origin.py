@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from torch import nn
-
-from hyrax_pack.capturing.model_code import code_differences, describe_code, from_plain
+from hyrax_pack.capturing.model_code import ModelCode, code_differences, describe_code, from_plain
 from hyrax_pack.data import Group, Observation, identify, identity_differences, observe_group
 from hyrax_pack.errors import ChangedSinceError, DataError
 from hyrax_pack.model import ModelSpec
 from hyrax_pack.run import Run
 from hyrax_pack.run.folder import CODE_FILE, DATA_FILE
+
+if TYPE_CHECKING:
+    from torch import nn
 
 _PUT_BACK = "Put it back to go on, or start a new run; to go on all the same: --accept {what}"
 
@@ -26,12 +28,20 @@ def record_or_check_code(run: Run, spec: ModelSpec, model: nn.Module, *, accept:
     """
     code = describe_code(spec, model)
     recorded = run.recorded(CODE_FILE)
-    changes = code_differences(from_plain(recorded), code, inference=False) if recorded is not None else []
+    changes = [] if recorded is None else changes_of_code(run, recorded, code, inference=False)
     if changes and "code" not in accept:
         raise _refusal(run, "code", changes)
     if first and (changes or recorded is None):
         run.record(CODE_FILE, {name: part.to_plain() for name, part in code.items()})
         _note_accepted(run, "code", changes)
+
+
+def changes_of_code(run: Run, recorded: Mapping[str, Any], now: ModelCode, *, inference: bool) -> list[str]:
+    """Say how the code differs from what was recorded; what training itself changes is no code."""
+    before = from_plain(recorded)
+    state = run.kept_outside
+    kept = [{name: part for name, part in code.items() if name not in state} for code in (before, now)]
+    return code_differences(*kept, inference=inference)
 
 
 def record_or_check_data(run: Run, groups: Sequence[Group], *, accept: Collection[str], first: bool) -> None:

@@ -73,6 +73,7 @@ class Saver:
         self._journal.sync()
         state, unsaved = self._state.capture()
         self._name_unsaved(unsaved)
+        self._run.note_kept_outside([path.replace(":", ".") for path in state["outside"]])
         checkpoint = Checkpoint(
             position=replace(position),
             journal_size=self._journal.size,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from hyrax_runtime.replay import as_slots, compile_protected
 
 from hyrax_pack.capturing import Captured, capture, captured_before, same_code
-from hyrax_pack.capturing.model_code import ModelCode, code_differences, code_sha256, describe_code, from_plain
+from hyrax_pack.capturing.model_code import ModelCode, code_sha256, describe_code
 from hyrax_pack.config import Config, load_config
 from hyrax_pack.data import DataProvider, Observation, identify, identity_differences, observe_group
 from hyrax_pack.data.tensors import to_torch
@@ -20,6 +20,7 @@ from hyrax_pack.resolving import user_code
 from hyrax_pack.run import Run, load_into, open_run
 from hyrax_pack.run.folder import CODE_FILE, CONFIG_FILE, DATA_FILE, TEXT_FILE
 from hyrax_pack.run.surroundings import training_packages
+from hyrax_pack.training.origin import changes_of_code
 
 if TYPE_CHECKING:
     from torch import nn
@@ -234,7 +235,7 @@ def _check_code(run: Run, now: ModelCode, accept: Collection[str]) -> list[str]:
     recorded = run.recorded(CODE_FILE)
     if recorded is None:
         raise TrainingError(f"{run.path / CODE_FILE}: no such file: nobody can tell which code trained; put it back")
-    changes = code_differences(from_plain(recorded), now, inference=True)
+    changes = changes_of_code(run, recorded, now, inference=True)
     if changes and "code" not in accept:
         cure = "Put it back, or train again; to export the code as it is now, without the run's figures: --accept code"
         raise ChangedSinceError(str(run.path), "code", changes, cure)

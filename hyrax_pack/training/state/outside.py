@@ -161,9 +161,11 @@ def _global_places(cls: type) -> Iterator[Place]:
 
 
 def _stem(cls: type) -> str:
-    """A module's name that does not depend on the folder that it lies in."""
+    """A module's name that does not depend on the folder that it lies in; the same as in the record of the code."""
     file = getattr(sys.modules.get(cls.__module__), "__file__", None)
-    return Path(file).stem if file else cls.__module__
+    if "." in cls.__module__ or not file:
+        return cls.__module__
+    return Path(file).parent.name if Path(file).stem == "__init__" else Path(file).stem
 
 
 def _function_in(value: Any) -> types.FunctionType | None:

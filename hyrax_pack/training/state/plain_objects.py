@@ -72,10 +72,13 @@ def object_state(value: Any) -> dict[str, Any] | None:
         return None
     if any(name in vars(base) for base in cls.__mro__[:-1] for name in _OWN_PICKLING):
         return None
+    known = "__slotnames__" in vars(cls)
     try:
         reduced = object.__reduce_ex__(value, 2)
     except TypeError:  # a lock, a file, a generator
         return None
+    if not known and "__slotnames__" in vars(cls):  # Python's own note on the class: its code has not changed
+        del cls.__slotnames__
     if not isinstance(reduced, tuple):
         return None
     _maker, arguments, state, items, pairs = (*reduced, None, None, None)[:5]

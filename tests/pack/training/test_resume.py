@@ -16,6 +16,7 @@ import hyrax_pack.demo
 from hyrax_pack.run import Run, newest_run, open_run
 from hyrax_pack.training import train_run
 from hyrax_pack.training.checkpoints import list_checkpoints
+from hyrax_pack.workflow import load_trained
 from tests.pack.training.conftest import MakeConfig, Train, contents, flatten, in_child, kill_this_process
 from tests.pack.training.models import keeping
 
@@ -193,6 +194,15 @@ def test_a_class_that_validates_for_itself_goes_on_exactly(config: MakeConfig, n
     reference, run = live(), live(killed_at="23")
     live(run)
     assert contents(run) == contents(reference)
+
+
+@pytest.mark.parametrize("name", ["OfClassV", "GlobalV", "ObjectV"])
+def test_what_training_itself_changes_is_no_change_of_the_code(train: Train, name: str) -> None:
+    """As in a notebook: training, and then a resume or an export, in one process."""
+    run = train(f"keeping.py:{name}", data_loader__batch_size=16)
+    run.note({"state": "interrupted"})
+    assert train_run(None, resume=run.path, progress=False, track=False) == run
+    assert load_trained(run).accepted == ()
 
 
 def test_what_cannot_be_saved_is_named_when_the_run_begins(train: Train, capsys: pytest.CaptureFixture[str]) -> None:
