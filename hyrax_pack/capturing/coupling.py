@@ -1,20 +1,26 @@
-"""Whether the rows of a batch touch one another: measured alone, together, permuted, and in other company."""
+"""Whether the rows of a batch touch one another: measured alone, together, permuted, in other company, in crowds."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from hyrax_runtime.difference import greatest_difference
 
+from hyrax_pack.capturing.rounding import Call, of_row, rounding_of
+
 BATCH_SIZES = (1, 2, 3, 17, 64)
+CROWD = 1024  # more rows than a rule such as "from 200 rows on" would ask for
+_IN_COMPANY = 5  # rows to try extreme values on
+_MOST_SIZES = 8  # of crowds
 _KEPT = 8  # rows that stay when the others are exchanged
 _MEMORY_BYTES = 256 * 2**20
 
 Slot = np.ndarray[Any, Any] | None
+MakeBatch = Callable[[Sequence[int]], dict[str, Any]]
 
 # Sums over a batch of another size may add in another order (BLAS, pairwise summation): relative to the greatest value
 # that stands in the same place of any row. At the same size the order is the same, and 8 ulp are plenty.
@@ -32,9 +38,15 @@ class Batch:
 
 @dataclass(frozen=True)
 class Plan:
-    """The batches to run: each row alone first, then together in several sizes, permuted, and in other company."""
+    """The batches to run: each row alone first, then together in several sizes, permuted, and in other company.
+
+    `crowds` are larger batches, in which rows come again and again; `company` is a few rows, the first of them alone,
+    and how many they are.
+    """
 
     batches: tuple[Batch, ...]
+    crowds: tuple[Batch, ...]
+    company: tuple[dict[str, Any], dict[str, Any], int]
     notes: tuple[str, ...]
 
     @property
@@ -52,8 +64,11 @@ class Coupling:
     notes: tuple[str, ...]
 
 
-def plan_batches(row_indices: Sequence[int], make_batch: Callable[[Sequence[int]], dict[str, Any]]) -> Plan:
-    """Draw up the batches; rows are repeated where fewer than 64 are given, and sizes dropped where rows are huge."""
+def plan_batches(row_indices: Sequence[int], make_batch: MakeBatch, crowds: Iterable[int] = ()) -> Plan:
+    """Draw up the batches; rows are repeated where fewer than 64 are given, and sizes dropped where rows are huge.
+
+    `crowds` are batch sizes beyond 64 to be tried.
+    """
     step = max(1, len(row_indices) // BATCH_SIZES[-1])  # from all over the data set: it may be sorted by class
     distinct = list(dict.fromkeys(row_indices[::step][: BATCH_SIZES[-1]]))
     first = make_batch(distinct[:1])
@@ -69,7 +84,40 @@ def plan_batches(row_indices: Sequence[int], make_batch: Callable[[Sequence[int]
     batches = [Batch((0,), first)]
     batches += [Batch((place,), make_batch([index])) for place, index in enumerate(distinct) if place]
     batches += [Batch(tuple(rows), make_batch([distinct[place] for place in rows])) for rows in wanted]
-    return Plan(tuple(batches), tuple(notes))
+    largest = batches[len(distinct) + len(together) - 1]
+    few = order[: min(_IN_COMPANY, sizes[-1])]
+    return Plan(
+        tuple(batches),
+        tuple(_crowds(largest, distinct, make_batch, [size for size in crowds if size <= affordable])),
+        (make_batch([distinct[place] for place in few]), first, len(few)),
+        tuple(notes),
+    )
+
+
+def _crowds(largest: Batch, distinct: Sequence[int], make_batch: MakeBatch, sizes: Iterable[int]) -> Iterator[Batch]:
+    """Batches beyond the largest of the others, of the same rows."""
+    wanted = dict.fromkeys(size for size in sizes if size > len(largest.rows))
+    for size in list(wanted)[:_MOST_SIZES]:
+        places = [place % len(largest.rows) for place in range(size)]
+        rows = tuple(largest.rows[place] for place in places)
+        data_dict = _repeated(largest.data_dict, places, len(largest.rows))
+        yield Batch(rows, make_batch([distinct[row] for row in rows]) if data_dict is None else data_dict)
+
+
+def _repeated(values: dict[str, Any], places: Sequence[int], rows: int) -> dict[str, Any] | None:
+    """The same rows again and again, without reading them again; None where a collate function made the batch."""
+    made: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            inner = _repeated(value, places, rows)
+            if inner is None:
+                return None
+            made[name] = inner
+        elif type(value) in (list, np.ndarray) and len(value) == rows:
+            made[name] = [value[place] for place in places] if isinstance(value, list) else value[list(places)]
+        else:
+            return None
+    return made
 
 
 def _size_bytes(values: Any) -> int:
@@ -81,7 +129,12 @@ def _size_bytes(values: Any) -> int:
     return int(getattr(values, "nbytes", 0)) or sys.getsizeof(values)
 
 
-def measure_coupling(plan: Plan, results: Sequence[Sequence[Slot]]) -> Coupling:
+def measure_coupling(
+    plan: Plan,
+    results: Sequence[Sequence[Slot]],
+    crowds: Sequence[tuple[Batch, Sequence[Slot]]] = (),
+    call: Call | None = None,
+) -> Coupling:
     """Compare what each row gave alone with what it gave in every batch, and batches of one size with one another.
 
     Parameters
@@ -90,25 +143,61 @@ def measure_coupling(plan: Plan, results: Sequence[Sequence[Slot]]) -> Coupling:
         What was run.
     results : sequence of sequence of ndarray or None
         The slots of each batch of the plan.
+    crowds : sequence of (Batch, slots)
+        What was given for larger batches.
+    call : callable, optional
+        The function, to find out how much of a difference is rounding.
     """
     alone = {batch.rows[0]: slots for batch, slots in zip(plan.batches, results, strict=True) if len(batch.rows) == 1}
     scales = _scales(list(alone.values()))
     first_of_size: dict[tuple[int, int], Sequence[Slot]] = {}
     greatest, reasons = 0.0, dict[int, str]()
-    for batch, slots in zip(plan.batches, results, strict=True):
+
+    lonely = {batch.rows[0]: batch for batch in plan.batches if len(batch.rows) == 1}
+    rounding = _Rounding(call)
+    for batch, slots in [*zip(plan.batches, results, strict=True), *crowds]:
         size = len(batch.rows)
         for position, row in enumerate(batch.rows):
             mine = [None if slot is None or not len(slot) else slot[position] for slot in slots]
             same_size = first_of_size.setdefault((size, row), mine)
             for place, one in enumerate(mine):
-                lonely = _only_row(alone[row], place)
-                difference, reason = _compare(lonely, one, _another_size(scales, place, one))
-                beside, other_reason = _compare(same_size[place], one, _same_size(scales, place, one))
-                greatest = max(greatest, difference, beside)
-                if found := reason or other_reason:
-                    reasons.setdefault(place, f"slot {place}, batch of {size}: {found}")
+                for other, tolerance in (
+                    (_only_row(alone[row], place), _another_size(scales, place, one)),
+                    (same_size[place], _same_size(scales, place, one)),
+                ):
+                    difference, reason = _compare(other, one, tolerance)
+                    greatest = max(greatest, difference)
+                    if reason and place not in reasons and _are_alike(one, other):
+                        noise = np.maximum(
+                            rounding.of(batch, slots, place, position),
+                            rounding.of(lonely[row], alone[row], place, 0),
+                        )
+                        _, reason = _compare(other, one, tolerance + noise)
+                    if reason:
+                        reasons.setdefault(place, f"slot {place}, batch of {size}: {reason}")
     notes = [f"rows touch one another: {reason}" for reason in reasons.values()]
     return Coupling(not reasons, greatest, tuple(notes))
+
+
+def _are_alike(one: Slot, other: Slot) -> bool:
+    """Whether two rows are floats of one shape, so that their difference may be rounding."""
+    return one is not None and other is not None and one.dtype == other.dtype and one.shape == other.shape
+
+
+class _Rounding:
+    """How much of a difference is rounding, batch by batch: worked out where there is a difference to explain."""
+
+    def __init__(self, call: Call | None) -> None:
+        self._call = call
+        self._known: dict[int, list[Any]] = {}
+
+    def of(self, batch: Batch, slots: Sequence[Slot], place: int, position: int) -> Any:
+        """For one row of one slot of a batch, given what the function made of it."""
+        if self._call is None:
+            return 0.0
+        if id(batch) not in self._known:
+            self._known[id(batch)] = rounding_of(self._call, batch.data_dict, len(batch.rows), slots)
+        return of_row(self._known[id(batch)], place, position)
 
 
 def _only_row(slots: Sequence[Slot], place: int) -> Slot:

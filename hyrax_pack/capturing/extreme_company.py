@@ -1,172 +1,231 @@
 """Rows beside one that is extreme: what ordinary rows never show, such as `x / 255 if x.max() > 50 else x`.
 
 A rule over the whole batch may lie dormant in all the rows at hand, and wake in production. So one row at a time is
-scaled, emptied or broken, and its neighbours must answer as they did before; and the row itself must answer beside
-them as it does alone. What the function refuses with an error is no silent difference, and is passed over.
+scaled, emptied, broken or given a value that the text asks about, field by field: its neighbours must answer as they
+did before, and the row itself beside them as it does alone. What the function refuses with an error is no silent
+difference, and is passed over; but a row that is refused alone and answered beside others is filled in from them.
+
+Runs in the fresh process (see hyrax_pack.capturing.fresh_process): numpy and the runtime are there.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from hyrax_runtime.contract import OBJECT_ID
 from hyrax_runtime.difference import greatest_difference
-from hyrax_runtime.errors import ReplayError
 from hyrax_runtime.input_guard import copy_input
-from hyrax_runtime.replay import as_slots
 
-from hyrax_pack.errors import HyraxError
-from hyrax_pack.resolving import user_code
+from hyrax_pack.capturing.extremes import Change, Literals, changes_of, changes_of_all, changes_of_length, literals_of
+from hyrax_pack.capturing.rounding import Array, Call, Slots, of_row, rounding_of
 
-_NEIGHBOURS = 4
-_LARGEST_INTEGER = 1_000_000  # so that a table sized by it still fits into memory
-# Rounding may differ between a batch of one and of several: relative to the row's greatest value, by float width.
+NEIGHBOURS = 4
+# Rounding may differ between a batch of one and of several: relative to the value, by float width.
 _ANOTHER_SIZE = {2: 8e-3, 4: 1e-4, 8: 1e-12}
 
-Array = np.ndarray[Any, Any]
-Slots = tuple[Array | None, ...]
-Change = Callable[[Array], Array]
+Path = tuple[str, ...]
 
 
-def _scaled(factor: float) -> Change:
-    def change(values: Array) -> Array:
-        if values.dtype.kind == "b":
-            flipped: Array = np.logical_not(values)
-            return flipped
-        if values.dtype.kind == "f":
-            scaled: Array = (values * values.dtype.type(factor)).astype(values.dtype)
-            return scaled
-        limits = np.iinfo(values.dtype)
-        least, greatest = max(limits.min, -_LARGEST_INTEGER), min(limits.max, _LARGEST_INTEGER)
-        clipped: Array = np.clip(values.astype(np.float64) * factor, least, greatest).astype(values.dtype)
-        return clipped
+@dataclass(frozen=True)
+class Company:
+    """The rows to try it on: some together, and the first of them alone."""
 
-    return change
+    together: dict[str, Any]
+    alone: dict[str, Any]
+    rows: int
 
 
-def _filled(value: float) -> Change:
-    def change(values: Array) -> Array:
-        return np.full_like(values, value) if values.dtype.kind == "f" or np.isfinite(value) else values
-
-    return change
-
-
-EXTREMES: dict[str, Change] = {
-    "1000 times as large": _scaled(1e3),
-    "1000 times as large, of the other sign": _scaled(-1e3),
-    "1000 times as small": _scaled(1e-3),
-    "all zeros": _filled(0.0),
-    "all NaN": _filled(np.nan),
-    "infinite": _filled(np.inf),
-}
-_OF_ONE_FIELD = ("1000 times as large", "1000 times as small")
+@dataclass(frozen=True)
+class _Attempt:
+    words: str
+    paths: tuple[Path, ...]
+    change: Change
 
 
 def find_coupling(
-    function: Callable[[Any], Any], make_batch: Callable[[Sequence[int]], dict[str, Any]], rows: Sequence[int]
+    call: Call, company: Company, text: str, *, read: Collection[str], part: tuple[int, int] = (0, 1)
 ) -> str | None:
     """Say in words how an extreme row and its neighbours touch one another; None where they do not.
 
     Parameters
     ----------
-    function : callable
-        `to_tensor`.
-    make_batch : callable
-        Gives the data_dict of some rows.
-    rows : sequence of int
-        Ordinary rows; fewer than five are repeated.
+    call : callable
+        `to_tensor`, on rows that it may change.
+    company : Company
+        Ordinary rows.
+    text : str
+        The captured text: what it compares with is tried.
+    read : collection of str
+        The paths of the fields that it reads.
+    part : tuple of int
+        Which of how many equal parts of the attempts to make.
     """
-    chosen = [rows[at % len(rows)] for at in range(_NEIGHBOURS + 1)]
-    together, alone = make_batch(chosen), make_batch(chosen[:1])
-    before = _call(function, together, len(chosen))
+    before = call(copy_input(company.together), company.rows)
     if before is None:
         return None
-    for words, changed, changed_alone in _extremes(together, alone, len(chosen)):
-        after = _call(function, changed, len(chosen))
-        if after is None:
-            continue
-        if found := _neighbours_differ(before, after):
-            return f"where one row is {words}, the rows beside it change {found}"
-        lonely = _call(function, changed_alone, 1)
-        if lonely is not None and (found := _row_differs(lonely, after)):
-            return f"a row that is {words} gives something else alone than beside others {found}"
+    if part[0] == 0 and (found := _twice(call, company, before)):
+        return found
+    for number, attempt in enumerate(_attempts(company, literals_of(text), read)):
+        if number % part[1] == part[0] and (found := _try(call, company, before, attempt)):
+            return found
     return None
 
 
-def _extremes(
-    together: dict[str, Any], alone: dict[str, Any], rows: int
-) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
-    paths = list(_numeric_paths(together, rows))
-    for words, change in EXTREMES.items():
-        yield words, _with_first_row(together, paths, change), _with_first_row(alone, paths, change)
-    if len(paths) > 1:
-        for path in paths:
-            for words in _OF_ONE_FIELD:
-                named = f"{words} in {'/'.join(path)}"
-                change = EXTREMES[words]
-                yield named, _with_first_row(together, [path], change), _with_first_row(alone, [path], change)
+def _try(call: Call, company: Company, before: Slots, attempt: _Attempt) -> str | None:
+    changed = _with_first_row(company.together, attempt)
+    if changed is None:
+        return None
+    after = call(changed, company.rows)
+    if after is None:
+        return None
+    if found := _neighbours_differ(before, after, range(1, company.rows)):
+        return f"where one row is {attempt.words}, the rows beside it change {found}"
+    changed_alone = _with_first_row(company.alone, attempt)
+    if changed_alone is None:
+        return None
+    alone = call(changed_alone, 1)
+    if alone is None:
+        return f"a row that is {attempt.words} is refused alone, and answered beside others"
+    if found := _row_differs(alone, after, 0, lambda: _rounding(call, company, attempt, alone, after)):
+        return f"a row that is {attempt.words} gives something else alone than beside others {found}"
+    return None
 
 
-def _numeric_paths(values: dict[str, Any], rows: int, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+def _rounding(call: Call, company: Company, attempt: _Attempt, alone: Slots, beside: Slots) -> list[Any]:
+    """How much of a difference between a row alone and beside others is rounding, in either."""
+    given = ((company.alone, 1, alone), (company.together, company.rows, beside))
+    both = [
+        rounding_of(call, changed, rows, result)
+        for data_dict, rows, result in given
+        if (changed := _with_first_row(data_dict, attempt)) is not None
+    ]
+    return [np.maximum(*(of_row(each, place, 0) for each in both)) for place in range(len(alone))]
+
+
+def _twice(call: Call, company: Company, before: Slots) -> str | None:
+    """The same object may be there twice, as in a stream of alerts."""
+    twice = copy_input(company.together)
+    for path in _paths(twice, company.rows, lambda _: True):
+        entry, name = _entry(twice, path)
+        entry[name][1] = copy_input(entry[name][0])
+    after = call(twice, company.rows)
+    if after is None:
+        return None
+    if found := _neighbours_differ(before, after, [0, *range(2, company.rows)]):
+        return f"where a row is there twice, the rows beside it change {found}"
+    first = [None if slot is None else slot[:1] for slot in before]
+    found = _row_differs(first, after, 1, lambda: rounding_of(call, company.alone, 1, first))
+    return f"a row that is there twice gives two results {found}" if found else None
+
+
+def _attempts(company: Company, literals: Literals, read: Collection[str]) -> Iterator[_Attempt]:
+    columns = _paths(company.together, company.rows, _can_be_extreme)
+    paths = [path for path in columns if {"/".join(path[:2]), path[0]} & set(read)]
+    rows = {path: np.asarray(_column(company.together, path)[0]) for path in paths}
+    numeric = tuple(path for path in paths if rows[path].dtype.kind in "biuf")
+    if len(numeric) > 1:
+        for words, change in changes_of_all():
+            yield _Attempt(words, numeric, change)
+    for path in paths:
+        named = f" in {'/'.join(path)}" if len(paths) > 1 else ""
+        for words, change in changes_of(rows[path], literals):
+            yield _Attempt(f"{words}{named}", (path,), change)
+        shapes = {np.shape(row) for row in _column(company.together, path)}
+        for words, change in changes_of_length() if len(shapes) > 1 else ():
+            yield _Attempt(f"{words}{named}", (path,), change)
+
+
+def _can_be_extreme(column: Any) -> bool:
+    return np.asarray(column[0]).dtype.kind in "biufUS"
+
+
+def _paths(values: dict[str, Any], rows: int, wanted: Callable[[Any], bool], above: Path = ()) -> Iterator[Path]:
+    """Where the columns are: what has a value for each row."""
     for name, value in values.items():
         if isinstance(value, dict):
-            yield from _numeric_paths(value, rows, (*above, name))
-        elif name != OBJECT_ID and hasattr(value, "__len__") and len(value) == rows:
-            first = np.asarray(value[0])
-            if first.dtype.kind in "biuf":
-                yield (*above, name)
+            yield from _paths(value, rows, wanted, (*above, name))
+        elif isinstance(value, list | np.ndarray) and len(value) == rows and wanted(value):
+            yield (*above, name)
 
 
-def _with_first_row(data_dict: dict[str, Any], paths: Sequence[tuple[str, ...]], change: Change) -> dict[str, Any]:
+def _entry(data_dict: dict[str, Any], path: Path) -> tuple[dict[str, Any], str]:
+    entry = data_dict
+    for name in path[:-1]:
+        entry = entry[name]
+    return entry, path[-1]
+
+
+def _column(data_dict: dict[str, Any], path: Path) -> Any:
+    entry, name = _entry(data_dict, path)
+    return entry[name]
+
+
+def _with_first_row(data_dict: dict[str, Any], attempt: _Attempt) -> dict[str, Any] | None:
+    """The rows with the first one changed; None where that changes nothing, or gives no value of its kind."""
     changed: dict[str, Any] = copy_input(data_dict)
-    for path in paths:
-        entry = changed
-        for name in path[:-1]:
-            entry = entry[name]
-        column = entry[path[-1]]
-        row = column[0]
+    different = False
+    for path in attempt.paths:
+        entry, name = _entry(changed, path)
+        column = entry[name]
+        row = np.asarray(column[0])
         with np.errstate(all="ignore"):
-            new = change(np.asarray(row))
-        if isinstance(column, np.ndarray):
-            column[0] = new
-        elif isinstance(column, list):
-            column[0] = new if isinstance(row, np.ndarray) else new[()] if isinstance(row, np.generic) else new.tolist()
-    return changed
+            new = attempt.change(row)
+        if new is None:
+            return None
+        different = different or new.shape != row.shape or new.tobytes() != row.tobytes()
+        entry[name] = _replaced(column, new)
+    return changed if different else None
 
 
-def _call(function: Callable[[Any], Any], data_dict: dict[str, Any], rows: int) -> Slots | None:
-    """The slots; None where the function refuses such rows with an error, which nobody overlooks."""
-    try:
-        with warnings.catch_warnings(), user_code("to_tensor beside an extreme row", ReplayError):
-            warnings.simplefilter("ignore")
-            slots = as_slots(function(copy_input(data_dict)), rows=rows).slots
-    except HyraxError:
-        return None
-    return tuple(None if slot is None else slot.copy() for slot in slots)
+def _replaced(column: Any, new: Array) -> Any:
+    if isinstance(column, np.ndarray):
+        if column.dtype.kind in "US":  # a longer text needs a wider column
+            return np.array([new[()], *column[1:]])
+        column[0] = new
+        return column
+    row = column[0]
+    as_before: Any = new
+    if isinstance(row, np.generic):
+        as_before = new[()]
+    elif not isinstance(row, np.ndarray):
+        as_before = new.tolist()
+    return [as_before, *column[1:]]
 
 
-def _neighbours_differ(before: Slots, after: Slots) -> str | None:
+def _neighbours_differ(before: Slots, after: Slots, rows: Sequence[int]) -> str | None:
+    if len(before) != len(after):
+        return f"({len(before)} slots become {len(after)})"
     for place, (one, other) in enumerate(zip(before, after, strict=True)):
         if one is None or other is None or not len(one):
+            if (one is None) != (other is None):
+                return f"(slot {place} is there or not)"
             continue
         if one.shape != other.shape or one.dtype != other.dtype:
             return f"(slot {place}: {one.dtype} {one.shape} becomes {other.dtype} {other.shape})"
-        difference = greatest_difference(one[1:], other[1:])
+        difference = greatest_difference(one[list(rows)], other[list(rows)])
         if difference:  # the batch is of the same size: not even rounding may differ
             return f"(slot {place}, by {difference:.3g})"
     return None
 
 
-def _row_differs(alone: Slots, beside: Slots) -> str | None:
-    for place, (one, other) in enumerate(zip(alone, beside, strict=True)):
-        if one is None or other is None or not len(one) or one.shape[1:] != other.shape[1:]:
+def _row_differs(alone: Slots, beside: Slots, at: int, rounding: Callable[[], list[Any]]) -> str | None:
+    """What is wrong with a row beside others; `rounding` is asked where a difference needs an explanation."""
+    for place, (one, other) in enumerate(zip(alone, beside, strict=False)):
+        if one is None or other is None or not len(one):
             continue
-        difference = greatest_difference(one[0], other[0])
-        finite = np.abs(one[0][np.isfinite(one[0])]) if one.dtype.kind == "f" else np.zeros(0)
-        allowed = _ANOTHER_SIZE[one.dtype.itemsize] * float(finite.max(initial=0.0)) if one.dtype.kind == "f" else 0.0
-        if difference > allowed:
-            return f"(slot {place}, by {difference:.3g})"
+        if one.shape[1:] != other.shape[1:] or one.dtype != other.dtype:
+            return f"(slot {place}: {one.dtype} {one.shape[1:]} and {other.dtype} {other.shape[1:]})"
+        if not _is_equal(one[0], other[at], 0.0) and not _is_equal(one[0], other[at], of_row(rounding(), place, 0)):
+            return f"(slot {place}, by {greatest_difference(one[0], other[at]):.3g})"
     return None
+
+
+def _is_equal(one: Array, other: Array, rounding: Any) -> bool:
+    if one.dtype.kind != "f":
+        return not greatest_difference(one, other)
+    with np.errstate(all="ignore"):
+        allowed = _ANOTHER_SIZE[one.dtype.itemsize] * np.maximum(np.abs(one), np.abs(other)) + rounding
+        same = (one == other) | (np.isnan(one) & np.isnan(other)) | (np.abs(one - other) <= allowed)
+    return bool(same.all())

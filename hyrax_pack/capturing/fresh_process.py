@@ -5,9 +5,10 @@ file to answer in, and how this process goes about it. It imports numpy and the 
 hyrax_pack the few modules that need nothing else: those of capturing that say so at their head.
 
     job     text, modules, batches: pickled [(rows, data_dict)], watched: which batch to watch the reading of,
+            company: pickled (rows together, the first alone, how many), for what extreme rows do to others,
             folders: where numpy, the runtime and the modules are, should Python not look there by itself
-    answer  failure; or results: [(returns, slots)] by batch, changed, unsteady, kept, read, gone_over, forms, marks,
-            warnings
+    answer  failure; or results: [(returns, slots)] by batch, changed, unsteady, kept, read, gone_over, forms, coupled,
+            marks, warnings
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import linecache
 import os
 import pickle
 import sys
+import time
 import traceback
 import types
 from collections.abc import Callable, Iterator
@@ -93,11 +95,12 @@ class Trial:
 
     def __init__(self, job: dict[str, Any], *, backwards: bool) -> None:
         with our_own_modules():
-            from hyrax_pack.capturing import recording, watching
+            from hyrax_pack.capturing import extreme_company, limits, recording, watching
         sys.meta_path.insert(0, Blocked())
         from hyrax_runtime import input_guard, replay
 
         self._recording, self._copy, self._as_slots = recording, input_guard.copy_input, replay.as_slots
+        self._extreme_company, self._limits = extreme_company, limits
         for module in job["modules"]:  # what a library writes while it is imported is not the function's doing
             importlib.import_module(module)
         self.text: str = job["text"]
@@ -108,6 +111,7 @@ class Trial:
         self.watch: Watch = watching.Watch(self.filename, _libraries(job["modules"]))
         self.batches: list[tuple[int, DataDict]] = pickle.loads(job["batches"])  # inside: arrays need numpy
         self.watched: int = job["watched"]
+        self.company = extreme_company.Company(*pickle.loads(job["company"]))
         self.backwards = backwards
         self.at = 0
 
@@ -131,6 +135,8 @@ class Trial:
                 unsteady.append(rows)
         self.at = self.watched
         read, gone_over = self._read(results[self.watched])
+        coupled = self._coupled(read)
+        kept |= {name for name, value in self._lasting().items() if value != before.get(name)}
         return {
             "results": [results[place] for place in places],
             "changed": changed,
@@ -139,6 +145,7 @@ class Trial:
             "read": read,
             "gone_over": gone_over,
             "forms": {path: _form(values) for path, values in self._paths(self.batches[self.watched][1]).items()},
+            "coupled": coupled,
             "marks": self.watch.marks,
             "warnings": self.watch.warnings,
         }
@@ -166,6 +173,26 @@ class Trial:
             returned = (function or self.function)(data_dict)
         slots, returns = self._as_slots(returned, rows=rows)
         return returns, [None if slot is None else slot.copy() for slot in slots]  # it may be a view of the input
+
+    def _coupled(self, read: set[str]) -> str | None:
+        """What an extreme row does to others; each of two processes makes half of the attempts."""
+        said = set(self.watch.warnings)
+
+        start = time.perf_counter()
+        self._call(self._copy(self.company.together), self.company.rows)
+        limit_s = 1 + 20 * (time.perf_counter() - start)
+
+        def call(data_dict: DataDict, rows: int) -> Any:
+            with contextlib.suppress(Exception, SystemExit), self._limits.limited_time(limit_s):
+                return self._call(data_dict, rows)[1]
+            return None
+
+        self._limits.limit_memory()
+        part = (int(self.backwards), 2)
+        with _unheard():
+            found: str | None = self._extreme_company.find_coupling(call, self.company, self.text, read=read, part=part)
+        self.watch.warnings = said  # odd values are no news
+        return found
 
     def _lasting(self) -> dict[str, bytes]:
         """What lives on between calls, as bytes: the constants of the text, and the attributes of its functions."""
@@ -232,6 +259,34 @@ def answer(job_file: Path, answer_file: Path, *, backwards: bool) -> None:
 
 
 _MISSING = object()
+
+
+@contextlib.contextmanager
+def _unheard() -> Iterator[None]:
+    """Let nothing be printed in this block: LAPACK complains of what is not finite."""
+    _flush()
+    kept = [os.dup(number) for number in (1, 2)]
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for number in (1, 2):
+        os.dup2(nowhere, number)
+    try:
+        yield
+    finally:
+        _flush()
+        for number, before in zip((1, 2), kept, strict=True):
+            os.dup2(before, number)
+            os.close(before)
+        os.close(nowhere)
+
+
+def _flush() -> None:
+    """Write out what waits to be printed, by C too."""
+    import ctypes
+
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with contextlib.suppress(OSError, TypeError, AttributeError):  # not everywhere can C's own library be asked
+        ctypes.CDLL(None).fflush(None)
 
 
 def _libraries(modules: list[str]) -> list[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -20,9 +21,10 @@ from hyrax_runtime.replay import Returned, as_slots
 
 from hyrax_pack.capturing.captured import Captured
 from hyrax_pack.capturing.circumstances import FIRST, OTHER, UNKNOWN, WORDS, one_by_one
-from hyrax_pack.capturing.coupling import BATCH_SIZES, Coupling, Plan, measure_coupling, plan_batches
-from hyrax_pack.capturing.extreme_company import find_coupling
+from hyrax_pack.capturing.coupling import CROWD, Batch, Coupling, MakeBatch, Plan, measure_coupling, plan_batches
+from hyrax_pack.capturing.extremes import literals_of
 from hyrax_pack.capturing.fresh_process import Answer, is_same
+from hyrax_pack.capturing.rounding import Call, Slots
 from hyrax_pack.capturing.running import (
     as_in_production,
     last_line,
@@ -33,8 +35,6 @@ from hyrax_pack.capturing.running import (
 )
 from hyrax_pack.errors import HyraxError, Problem, ProofError
 from hyrax_pack.resolving.user_code import user_code
-
-MakeBatch = Callable[[Sequence[int]], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,14 @@ class _LiveError(HyraxError):
     """The live function raised; becomes a ProofError."""
 
 
-def prove(captured: Captured, live: Callable[[Any], Any], make_batch: MakeBatch, row_indices: Sequence[int]) -> Proof:
+def prove(
+    captured: Captured,
+    live: Callable[[Any], Any],
+    make_batch: MakeBatch,
+    row_indices: Sequence[int],
+    *,
+    batch_size: int | None = None,
+) -> Proof:
     """Run the captured text in two fresh processes and hold it against the live function.
 
     Parameters
@@ -88,6 +95,8 @@ def prove(captured: Captured, live: Callable[[Any], Any], make_batch: MakeBatch,
         Gives the data_dict of some rows, in the form that training uses.
     row_indices : sequence of int
         Real rows; 64 or more show most. Fewer are repeated.
+    batch_size : int, optional
+        Of training: tried too.
 
     Raises
     ------
@@ -96,12 +105,14 @@ def prove(captured: Captured, live: Callable[[Any], Any], make_batch: MakeBatch,
     """
     if not len(row_indices):
         raise ProofError(source_of(captured), [Problem("", "there are no rows to prove it on; give it at least one")])
-    plan = plan_batches(row_indices, make_batch)
+    asked_about = literals_of(captured.text).sizes(2, 4 * CROWD)
+    plan = plan_batches(row_indices, make_batch, [*([batch_size] if batch_size else []), CROWD, *asked_about])
     job = pickled_job(captured, plan)
     with tempfile.TemporaryDirectory(prefix="hyrax-proof-") as name:
         folder = Path(name)
         with running(folder, job, [FIRST, OTHER]) as runs:
             lives = _run_live(captured, live, plan, lambda given: given)
+            crowds = _run_crowds(plan, _quiet_call(live))
             first, other = (run.finish(captured) for run in runs)
         if "failure" in first:
             raise ProofError(source_of(captured), [_failure(first["failure"])])
@@ -109,10 +120,10 @@ def prove(captured: Captured, live: Callable[[Any], Any], make_batch: MakeBatch,
     problems = problems or _what_the_live_one_gives(captured, live, plan, lives, first)
     if problems:
         raise ProofError(source_of(captured), problems)
-    coupling = measure_coupling(plan, [slots for _, slots in first["results"]])
-    if coupling.independent and (found := find_coupling(live, make_batch, row_indices)):
+    coupling = measure_coupling(plan, [slots for _, slots in first["results"]], crowds, _quiet_call(live))
+    if coupling.independent and (found := first["coupled"] or other["coupled"]):
         coupling = replace(coupling, independent=False, notes=(*coupling.notes, f"rows touch one another: {found}"))
-    return _proof(first, plan, coupling)
+    return _proof(first, plan, coupling, {len(batch.rows) for batch, _ in crowds})
 
 
 def _run_live(
@@ -134,6 +145,26 @@ def _run_live(
         copies = tuple(None if slot is None else slot.copy() for slot in returned.slots)
         results.append(Returned(copies, returned.returns))
     return results
+
+
+def _run_crowds(plan: Plan, call: Call) -> list[tuple[Batch, Slots]]:
+    """What the live function gives for the larger batches; an error, which everybody hears of, is passed over."""
+    given = ((batch, as_in_production(copy_input(batch.data_dict))) for batch in plan.crowds)
+    return [(batch, slots) for batch, rows in given if (slots := call(rows, len(batch.rows))) is not None]
+
+
+def _quiet_call(live: Callable[[Any], Any]) -> Call:
+    """The live function as one that gives None where it refuses with an error."""
+
+    def call(data_dict: dict[str, Any], rows: int) -> Slots | None:
+        with suppress(HyraxError), user_code("to_tensor", _LiveError), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with np.errstate(all="ignore"):
+                slots = as_slots(live(data_dict), rows=rows).slots
+            return [None if slot is None else slot.copy() for slot in slots]
+        return None
+
+    return call
 
 
 def _what_it_does(answers: list[Answer]) -> list[Problem]:
@@ -225,7 +256,7 @@ def _pieces(raw: bytes, width: int) -> list[bytes]:
     return [raw[start : start + width] for start in range(0, len(raw), width)]
 
 
-def _proof(answer: Answer, plan: Plan, coupling: Coupling) -> Proof:
+def _proof(answer: Answer, plan: Plan, coupling: Coupling, crowds: set[int]) -> Proof:
     notes = [*plan.notes, *coupling.notes]
     if changed := ", ".join(sorted(answer["changed"])):
         notes.append(f"to_tensor changes its input ({changed}); it is always given a copy")
@@ -241,7 +272,7 @@ def _proof(answer: Answer, plan: Plan, coupling: Coupling) -> Proof:
         notes=tuple(notes),
         forms=answer["forms"],
         returns=answer["results"][0][0],
-        batch_sizes=tuple(size for size in BATCH_SIZES if any(len(batch.rows) == size for batch in plan.batches)),
+        batch_sizes=tuple(sorted({len(batch.rows) for batch in plan.batches} | crowds)),
         greatest_difference=coupling.greatest_difference,
     )
 

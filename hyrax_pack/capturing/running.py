@@ -92,6 +92,8 @@ def pickled_job(captured: Captured, plan: Plan) -> bytes:
     """
     try:
         batches = pickle.dumps([(len(batch.rows), as_in_production(batch.data_dict)) for batch in plan.batches])
+        together, alone, rows = plan.company
+        company = pickle.dumps((as_in_production(together), as_in_production(alone), rows))
     except (pickle.PicklingError, TypeError, AttributeError) as error:
         what = f"the rows hold what cannot leave this process ({error}); fields are arrays, numbers, strings or bytes"
         raise ProofError(source_of(captured), [Problem("", what)]) from error
@@ -101,6 +103,7 @@ def pickled_job(captured: Captured, plan: Plan) -> bytes:
             "modules": [requirement.module for requirement in captured.requirements],
             "folders": list(_folders_of(captured)),
             "batches": batches,
+            "company": company,
             "watched": plan.largest,
         }
     )

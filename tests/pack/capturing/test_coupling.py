@@ -18,11 +18,16 @@ def batch_of(rows):
     }
 
 
-def measure(function, rows=range(80), make_batch=batch_of):
+def measure(function, rows=range(80), make_batch=batch_of, crowds=(1024,)):
     """Run a function, which gives one array or a tuple of slots, on every batch of the plan."""
-    plan = plan_batches(rows, make_batch)
-    results = [function(batch.data_dict) for batch in plan.batches]
-    return measure_coupling(plan, [result if isinstance(result, tuple) else (result,) for result in results])
+    plan = plan_batches(rows, make_batch, crowds)
+
+    def call(data_dict, rows):
+        result = function(data_dict)
+        return result if isinstance(result, tuple) else (result,)
+
+    results, more = ([call(batch.data_dict, 0) for batch in batches] for batches in (plan.batches, plan.crowds))
+    return measure_coupling(plan, results, list(zip(plan.crowds, more, strict=True)), call)
 
 
 INDEPENDENT = {
@@ -33,6 +38,14 @@ INDEPENDENT = {
     "a transform row by row": lambda d: np.asarray([np.fft.fft2(image).real.sum() for image in d["image"]]),
     "whole numbers": lambda d: np.asarray([len(curve) for curve in d["curve"]]),
     "NaN and infinity where they belong": lambda d: np.stack([np.log(d["mag"] - 15), d["mag"] / 0], 1),
+    "what cancels out": lambda d: (
+        (d["image"].reshape(len(d["image"]), -1) - d["image"].mean(axis=(1, 2))[:, None])
+        @ np.polynomial.legendre.legvander(np.linspace(-1, 1, 24), 3).astype("f4")
+    ),
+    "what cancels out, in double precision": lambda d: (
+        (d["image"].reshape(len(d["image"]), -1).astype("f8") - d["image"].mean(axis=(1, 2), dtype="f8")[:, None])
+        @ np.polynomial.legendre.legvander(np.linspace(-1, 1, 24), 3)
+    ),
     "a slot that is absent": lambda d: (d["mag"], None, np.empty(0)),
 }
 
@@ -60,6 +73,15 @@ JOINT = {
     "a neighbour, at every size but one": (lambda d: d["mag"] + (len(d["mag"]) > 1) * np.roll(d["mag"], 1), CHANGES),
     "a neighbour, hardly": (
         lambda d: d["mag"].astype("f8") + 1e-13 * np.roll(d["mag"], 1) * (len(d["mag"]) > 1),
+        CHANGES,
+    ),
+    "a rule from many rows on": (lambda d: d["mag"] - (len(d["mag"]) >= 200) * d["mag"].mean(), CHANGES),
+    "a tiny flux beside a large number": (
+        lambda d: np.stack([d["mag"] * 1e5, (d["mag"] - d["mag"].mean()) * 1e-20], 1),
+        CHANGES,
+    ),
+    "a flag beside a large number": (
+        lambda d: np.stack([d["mag"] * 1e9, d["mag"] > np.median(d["mag"])], 1).astype("f4"),
         CHANGES,
     ),
     "a number that becomes NaN": (lambda d: np.where(len(d["mag"]) > 2, np.nan, d["mag"]), CHANGES + "inf"),
@@ -99,6 +121,27 @@ def test_the_plan_holds_every_row_alone_and_every_size_together_permuted_and_in_
     assert lengths == [1] * 64 + [2, 3, 17, 64] * 2 + [17, 64]
     assert plan.batches[plan.largest].data_dict["data"]["row"] == list(range(100, 164))
     assert all(batch.data_dict["data"]["row"] == [100 + row for row in batch.rows] for batch in plan.batches)
+
+
+def test_crowds_hold_the_same_rows_again_without_reading_them_again():
+    asked = []
+
+    def make_batch(rows):
+        asked.append(len(rows))
+        return {"data": {"row": list(rows), "stacked": np.asarray(rows)}, "object_id": list(rows)}
+
+    plan = plan_batches(range(100, 180), make_batch, [512, 3, 1024, 512, 2**40])
+    assert [len(batch.rows) for batch in plan.crowds] == [512, 1024]
+    for batch in plan.crowds:
+        assert batch.data_dict["data"]["row"] == [100 + row for row in batch.rows] == batch.data_dict["object_id"]
+        np.testing.assert_array_equal(batch.data_dict["data"]["stacked"], batch.data_dict["data"]["row"])
+    assert max(asked) == 64
+
+
+def test_crowds_of_what_a_collate_function_makes_are_made_by_it():
+    plan = plan_batches(range(100, 180), lambda rows: {"data": {"row": tuple(rows)}}, [128])
+    (crowd,) = plan.crowds
+    assert crowd.data_dict["data"]["row"] == tuple(100 + row for row in crowd.rows)
 
 
 def test_the_rows_come_from_all_over_a_large_data_set():

@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
-from hyrax_runtime.replay import compile_function
+from hyrax_runtime.replay import as_slots, compile_function
 
-from hyrax_pack.capturing.extreme_company import find_coupling
+from hyrax_pack.capturing.extreme_company import Company, find_coupling
+from hyrax_pack.capturing.extremes import literals_of
+
+READ = {
+    "data/flux",
+    "data/scale",
+    "data/counts",
+    "data/bytes",
+    "data/band",
+    "data/good",
+    "data/curve",
+    "data/object_id",
+}
 
 
-def function_of(body: str) -> Callable[[Any], Any]:
+def coupling_of(body: str, rows: Sequence[int] = range(5), above: str = "") -> str | None:
+    """What is found of a function of this body."""
     lines = "".join(f"    {line}\n" for line in ("import numpy as np", 'd = data_dict["data"]', *body.splitlines()))
-    return compile_function(f"def to_tensor(data_dict):\n{lines}")
+    text = f"{above}\ndef to_tensor(data_dict):\n{lines}"
+    function = compile_function(text)
+
+    def call(data_dict: dict[str, Any], rows: int) -> Any:
+        with contextlib.suppress(Exception):
+            return as_slots(function(data_dict), rows=rows).slots
+        return None
+
+    return find_coupling(call, Company(batch(rows), batch(rows[:1]), len(rows)), text, read=READ)
 
 
 def batch(rows: Sequence[int]) -> dict[str, Any]:
@@ -25,6 +47,9 @@ def batch(rows: Sequence[int]) -> dict[str, Any]:
             "flux": [one.normal(size=6).astype(np.float32) for one in random],
             "scale": [np.float32(one.uniform(1, 2)) for one in random],
             "counts": [one.integers(3, 30, 4).astype(np.uint16) for one in random],
+            "bytes": [one.integers(60, 250, 4).astype(np.uint8) for one in random],
+            "band": ["gri"[row % 3] for row in rows],
+            "curve": [one.normal(size=6 + row % 3) for row, one in zip(rows, random, strict=True)],
             "good": [np.bool_(True) for _ in rows],
             "object_id": [np.int64(row) for row in rows],
         },
@@ -54,10 +79,58 @@ def batch(rows: Sequence[int]) -> dict[str, Any]:
         pytest.param(
             "x = np.array(d['flux'])\nk = np.abs(x).max() > 99\nreturn x.astype('f8' if k else 'f4')", id="the dtype"
         ),
+        pytest.param(
+            "x = np.array(d['bytes']) * 1.0\nreturn x / 255 if x.max() > 30 else x", id="bytes that are never dark"
+        ),
+        pytest.param("x = np.array(d['bytes']) * 1.0\nreturn x / 255 if x.max() > 1 else x", id="bytes, told by 1"),
+        pytest.param(
+            "x = np.array(d['flux'])\nbad = x == -999\nif bad.any():\n    x[bad] = np.median(x[~bad])\nreturn x",
+            id="a code for a missing value",
+        ),
+        pytest.param(
+            "x = np.array(d['flux'])\nbad = x == BAD\nif bad.any():\n    x[bad] = np.median(x[~bad])\nreturn x",
+            id="a code that stands above",
+        ),
+        pytest.param(
+            "x = np.array(d['flux'])\nok = np.isfinite(x)\nif not ok.all():\n    x[~ok] = x[ok].min()\nreturn x",
+            id="NaN filled from the batch",
+        ),
+        pytest.param(
+            "x = np.array(d['flux'])\nbad = np.isnan(x)\nif bad.any() and not bad.all(axis=1).any():\n"
+            "    x = np.where(bad, np.nanmean(x, axis=0), x)\nreturn x",
+            id="a single NaN filled from the column",
+        ),
+        pytest.param("x = np.array(d['flux'])\nreturn x / 2 if x.min() < -20000 else x", id="a threshold far below"),
+        pytest.param(
+            "kind = np.eye(250)[np.array(d['bytes'])[:, 0]]\nx = np.array(d['flux'])\n"
+            "return np.concatenate([x - min(x.min(), 0) if x.min() < -50 else x, kind], 1)",
+            id="a negative value beside a table",
+        ),
+        pytest.param(
+            "x = np.array(d['flux'])\nreturn x - x.mean(0) if (np.array(d['counts']) == 777).any() else x",
+            id="a class that no row has",
+        ),
+        pytest.param("x = np.array(d['flux'])\nreturn x * 2 if 'y' in d['band'] else x", id="a band that no row has"),
+        pytest.param("x = np.array(d['flux'])\nreturn x / max(map(len, d['band']))", id="the length of a text"),
+        pytest.param("x = np.array(d['flux'])\nreturn x * 2 if '' in d['band'] else x", id="an empty text"),
+        pytest.param(
+            "n = max(12, max(map(len, d['curve'])))\nreturn np.stack([np.pad(c, (0, n - len(c))) for c in d['curve']])",
+            id="a curve longer than any",
+        ),
+        pytest.param(
+            "x = np.array(d['flux'])\nu, at = np.unique(d['object_id'], return_inverse=True)\n"
+            "s = np.zeros((len(u), 6))\nnp.add.at(s, at, x)\nreturn s[at]",
+            id="an object that is there twice",
+        ),
+        pytest.param("x = np.array(d['flux'])\nreturn x - x[::-1] * np.isneginf(x).any()", id="minus infinity"),
+        pytest.param(
+            "x = np.array(d['flux'])\nif np.array(d['scale']).min() == 0:\n    x = x * 2\nreturn x",
+            id="a zero in one field",
+        ),
     ],
 )
 def test_a_dormant_rule_over_the_batch_is_found(body: str) -> None:
-    assert find_coupling(function_of(body), batch, range(20)) is not None
+    assert coupling_of(body, above="BAD = -32768.0") is not None
 
 
 @pytest.mark.parametrize(
@@ -75,21 +148,97 @@ def test_a_dormant_rule_over_the_batch_is_found(body: str) -> None:
         pytest.param("return np.sort(np.array(d['counts']), axis=1) / 65535", id="a sort per row"),
         pytest.param("x = np.array(d['flux'])\nassert np.isfinite(x).all()\nreturn x", id="an error that all hear"),
         pytest.param("return np.eye(40, dtype=np.float32)[np.array(d['counts'])[:, 0]]", id="a table that ends"),
+        pytest.param("return np.array([['g', 'r', 'i'].index(b) for b in d['band']])", id="names in a list"),
+        pytest.param("x = np.array(d['bytes']) / 255\nreturn np.where(x > 0.1, x, 0)", id="bytes"),
+        pytest.param(
+            "x = np.array(d['flux'])\nbad = x == -999\nreturn np.stack([np.where(bad, 0, x), bad], 1)", id="a mask"
+        ),
+        pytest.param(
+            "x = np.array(d['flux'])\nreturn np.stack([np.where(np.isfinite(r), r, np.nanmedian(r)) for r in x])",
+            id="filled from the row",
+        ),
+        pytest.param(
+            "x = np.array(d['flux'])\nx = x - x.mean(axis=1, keepdims=True)\n"
+            "return x @ np.polynomial.legendre.legvander(np.linspace(-1, 1, 6), 3).astype('f4')",
+            id="what cancels out",
+        ),
+        pytest.param("return np.stack([np.pad(c, (0, 20))[:12] for c in d['curve']])", id="curves cut to one length"),
+        pytest.param(
+            "x = np.array(d['flux'])\nif np.isnan(x).any():\n    raise ValueError('NaN')\nreturn np.sqrt(x)",
+            id="NaN refused",
+        ),
     ],
 )
 def test_rows_by_themselves_are_independent(body: str) -> None:
-    assert find_coupling(function_of(body), batch, range(20)) is None
+    assert coupling_of(body) is None
 
 
-def test_the_words_name_the_row_and_the_difference() -> None:
-    found = find_coupling(function_of("x = np.array(d['flux'])\nreturn x / 255 if x.max() > 50 else x"), batch, [3])
+def test_the_words_name_the_row_the_field_and_the_difference() -> None:
+    found = coupling_of("x = np.array(d['flux'])\nreturn x / 255 if x.max() > 50 else x", [3] * 5)
     assert found is not None
-    assert "1000 times as large" in found
-    assert "slot 0, by" in found
+    assert found.startswith(
+        "where one row is 1000 times as large in all fields, the rows beside it change (slot 0, by "
+    )
+    found = coupling_of("x = np.array(d['flux'])\nreturn x * 2 if 'y' in d['band'] else x")
+    assert str(found).startswith("where one row is the text 'y' in data/band, the rows beside it change (slot 0, by ")
+
+
+def test_a_row_that_is_refused_alone_and_answered_beside_others_is_filled_in_from_them() -> None:
+    found = coupling_of("x = np.array(d['flux'])\ngood = np.isfinite(x)\nreturn np.where(good, x, x[good].min())")
+    assert found == "a row that is filled with nan in all fields is refused alone, and answered beside others"
+
+
+def test_fields_that_are_not_read_are_let_be() -> None:
+    seen = []
+
+    def call(data_dict: dict[str, Any], rows: int) -> Any:
+        seen.append([str(band) for band in data_dict["data"]["band"]])
+        return [np.stack(data_dict["data"]["flux"])]
+
+    find_coupling(call, Company(batch(range(5)), batch([0]), 5), "", read={"data/flux"})
+    assert {tuple(bands) for bands in seen} == {tuple("grigr"), tuple("ggigr"), ("g",)}
+
+
+def test_stacked_fields_are_tried_like_lists() -> None:
+    def stacked(rows: Sequence[int]) -> dict[str, Any]:
+        return {"data": {"band": np.array(["gri"[row % 3] for row in rows]), "x": np.ones((len(rows), 2))}}
+
+    def call(data_dict: dict[str, Any], rows: int) -> Any:
+        return [data_dict["data"]["x"] * np.char.str_len(data_dict["data"]["band"]).max()]
+
+    found = find_coupling(call, Company(stacked(range(5)), stacked([0]), 5), "", read={"data/band", "data/x"})
+    assert "an empty text in data/band" in str(found)
+
+
+def test_the_parts_together_make_every_attempt() -> None:
+    def attempts(part: tuple[int, int]) -> list[bytes]:
+        seen: list[bytes] = []
+
+        def call(data_dict: dict[str, Any], rows: int) -> Any:
+            seen.append(repr(data_dict).encode())
+            return [np.stack(data_dict["data"]["flux"])]
+
+        find_coupling(call, Company(batch(range(5)), batch([0]), 5), "", read=READ, part=part)
+        return seen
+
+    whole, halves = attempts((0, 1)), [*attempts((0, 2)), *attempts((1, 2))]
+    assert set(whole) == set(halves)
+    assert len(halves) == len(whole) + 1  # the ordinary rows, in each
 
 
 def test_what_is_tried_leaves_the_caller_s_rows_alone() -> None:
     kept = batch(range(5))
-    before = [row.copy() for row in kept["data"]["flux"]]
-    find_coupling(function_of("return np.array(d['flux'])"), lambda _: kept, range(5))
-    assert all(np.array_equal(one, other) for one, other in zip(before, kept["data"]["flux"], strict=True))
+    before = repr(kept)
+    find_coupling(lambda given, rows: given["data"]["flux"].clear(), Company(kept, batch([0]), 5), "", read=READ)
+    assert repr(kept) == before
+
+
+def test_literals_are_those_that_are_compared_with() -> None:
+    text = (
+        "LIMIT = 3.5\nNAMES = {'u': 1}\n\ndef f(x, b):\n    y = x[12] * 0.5\n"
+        "    return y if x < -999 or b in ('y', 'z') or np.isin(x, [7]) else x[3] > LIMIT\n"
+    )
+    found = literals_of(text)
+    assert set(found.numbers) == {-999.0, 7.0, 3.5, 1.0}
+    assert set(found.words) == {"y", "z", "u"}
+    assert found.sizes(2, 100) == [7, 8, 2]

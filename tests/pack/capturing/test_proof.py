@@ -42,7 +42,7 @@ def test_a_sound_function_is_proven(proof):
     assert found.fields_read == {"data/image"}
     assert not found.mutates_input
     assert found.returns == "array"
-    assert found.batch_sizes == (1, 2, 3, 17, 64)
+    assert found.batch_sizes == (1, 2, 3, 17, 64, 1024)
     assert found.greatest_difference == 0.0
     assert found.notes == ()
 
@@ -258,7 +258,7 @@ def test_warnings_are_notes_with_their_line(proof):
 def test_few_rows_are_repeated(proof):
     found = proof("return np.asarray(data_dict['data']['mag']) * 2", rows=[3])
     assert found.batch == "independent"
-    assert found.batch_sizes == (1, 2, 3, 17, 64)
+    assert found.batch_sizes == (1, 2, 3, 17, 64, 1024)
 
 
 def test_huge_rows_are_tried_in_smaller_batches(proof, monkeypatch):
