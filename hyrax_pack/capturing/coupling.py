@@ -40,10 +40,11 @@ class Batch:
 class Plan:
     """The batches to run: each row alone first, then together in several sizes, permuted, and in other company.
 
-    `crowds` are larger batches, in which rows come again and again; `company` is a few rows, the first of them alone,
-    and how many they are.
+    `indices` are the distinct rows; `crowds` are larger batches, in which they come again and again; `company` is a
+    few rows, the first of them alone, and how many they are.
     """
 
+    indices: tuple[int, ...]
     batches: tuple[Batch, ...]
     crowds: tuple[Batch, ...]
     company: tuple[dict[str, Any], dict[str, Any], int]
@@ -87,6 +88,7 @@ def plan_batches(row_indices: Sequence[int], make_batch: MakeBatch, crowds: Iter
     largest = batches[len(distinct) + len(together) - 1]
     few = order[: min(_IN_COMPANY, sizes[-1])]
     return Plan(
+        tuple(distinct),
         tuple(batches),
         tuple(_crowds(largest, distinct, make_batch, [size for size in crowds if size <= affordable])),
         (make_batch([distinct[place] for place in few]), first, len(few)),

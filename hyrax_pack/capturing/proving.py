@@ -24,6 +24,7 @@ from hyrax_pack.capturing.circumstances import FIRST, OTHER, UNKNOWN, WORDS, one
 from hyrax_pack.capturing.coupling import CROWD, Batch, Coupling, MakeBatch, Plan, measure_coupling, plan_batches
 from hyrax_pack.capturing.extremes import literals_of
 from hyrax_pack.capturing.fresh_process import Answer, is_same
+from hyrax_pack.capturing.labels import changed_by_labels
 from hyrax_pack.capturing.rounding import Call, Slots
 from hyrax_pack.capturing.running import (
     as_in_production,
@@ -81,6 +82,7 @@ def prove(
     make_batch: MakeBatch,
     row_indices: Sequence[int],
     *,
+    with_labels: MakeBatch | None = None,
     batch_size: int | None = None,
 ) -> Proof:
     """Run the captured text in two fresh processes and hold it against the live function.
@@ -95,13 +97,16 @@ def prove(
         Gives the data_dict of some rows, in the form that training uses.
     row_indices : sequence of int
         Real rows; 64 or more show most. Fewer are repeated.
+    with_labels : callable, optional
+        Gives the same rows as training has them, with labels: they must make no difference.
     batch_size : int, optional
         Of training: tried too.
 
     Raises
     ------
     ProofError
-        It raises, gives other values, differs from run to run, prints, or leaves a mark on the machine.
+        It raises, gives other values, differs from run to run, looks at labels, prints, or leaves a mark on the
+        machine.
     """
     if not len(row_indices):
         raise ProofError(source_of(captured), [Problem("", "there are no rows to prove it on; give it at least one")])
@@ -118,6 +123,7 @@ def prove(
             raise ProofError(source_of(captured), [_failure(first["failure"])])
         problems = _what_it_does([first, other]) or _what_it_depends_on(captured, folder, job, plan, first, other)
     problems = problems or _what_the_live_one_gives(captured, live, plan, lives, first)
+    problems = problems or _what_labels_do(captured, live, plan, with_labels)
     if problems:
         raise ProofError(source_of(captured), problems)
     coupling = measure_coupling(plan, [slots for _, slots in first["results"]], crowds, _quiet_call(live))
@@ -130,21 +136,36 @@ def _run_live(
     captured: Captured, live: Callable[[Any], Any], plan: Plan, given_as: Callable[[Any], Any]
 ) -> list[Returned]:
     """What the live function gives for every batch, each given anew."""
-    results = []
-    for batch in plan.batches:
-        rows = len(batch.rows)
+    returned = _returned_by(captured, live)
+    return [returned(copy_input(given_as(batch.data_dict)), len(batch.rows)) for batch in plan.batches]
+
+
+def _returned_by(captured: Captured, live: Callable[[Any], Any]) -> Callable[[Any, int], Returned]:
+    """The live function as one that gives slots of its own, or raises a ProofError."""
+
+    def returned(given: Any, rows: int) -> Returned:
         try:
             with user_code(f"the live function, on {rows_in_words(rows)}", _LiveError), warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # the fresh process collects them
                 with np.errstate(all="ignore"):  # as the text is run everywhere
-                    returned = as_slots(live(copy_input(given_as(batch.data_dict))), rows=rows)
+                    found = as_slots(live(given), rows=rows)
         except HyraxError as error:
             cause = error.__cause__
             key = cause.args[0] if isinstance(cause, KeyError) and cause.args else None
             raise ProofError(source_of(captured), [Problem("", f"{error}{_cure_for_key(key)}")]) from error
-        copies = tuple(None if slot is None else slot.copy() for slot in returned.slots)
-        results.append(Returned(copies, returned.returns))
-    return results
+        return Returned(tuple(None if slot is None else slot.copy() for slot in found.slots), found.returns)
+
+    return returned
+
+
+def _what_labels_do(
+    captured: Captured, live: Callable[[Any], Any], plan: Plan, with_labels: MakeBatch | None
+) -> list[Problem]:
+    if with_labels is None:
+        return []
+    batch, returned = plan.batches[plan.largest], _returned_by(captured, live)
+    training = with_labels([plan.indices[row] for row in batch.rows])
+    return changed_by_labels(lambda given: returned(given, len(batch.rows)), training, batch.data_dict)
 
 
 def _run_crowds(plan: Plan, call: Call) -> list[tuple[Batch, Slots]]:

@@ -113,7 +113,14 @@ def _prove(captured: Captured, spec: ModelSpec, settings: Config) -> tuple[Evide
     provider = DataProvider(settings, form=spec.form)
     evidence = gather_evidence(evidence_group(provider), compile_protected(captured.text, on_copy=True))
     returned = evidence.returned(evidence.sample)
-    proof = prove(captured, spec.tensor_function, evidence.data_dict, evidence.held_out or evidence.sample)
+    proof = prove(
+        captured,
+        spec.tensor_function,
+        evidence.data_dict,
+        evidence.held_out or evidence.sample,
+        with_labels=evidence.training_dict,
+        batch_size=settings.get("data_loader.batch_size"),
+    )
     check_rows_alone(proof, settings.get("model.batch"), captured.origin)
     tensors = ", ".join(
         "None" if slot is None else f"{slot.dtype}{['N', *slot.shape[1:]]}" if len(slot) else "no rows"

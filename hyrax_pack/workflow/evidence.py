@@ -44,6 +44,10 @@ class Evidence:
         """Return rows as to_tensor gets them at inference."""
         return self.group.data_dict(rows, inference=True)
 
+    def training_dict(self, rows: Sequence[int]) -> dict[str, Any]:
+        """Return rows as to_tensor gets them in training, with their labels."""
+        return self.group.data_dict(rows)
+
     def returned(self, rows: Sequence[int]) -> Returned:
         """Return what to_tensor makes of rows at inference."""
         data_dict = self.data_dict(rows)

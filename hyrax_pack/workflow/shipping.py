@@ -56,6 +56,8 @@ class Subject:
     observed : Observation
         What was seen of the fields in training: the input contract.
     batch : str
+    batch_size : int or None
+        Of training, where that is known.
         What is declared: rows are `independent`, or the batch is a `joint` unit.
     source : Path or None
         The model's file, for the commit.
@@ -70,6 +72,7 @@ class Subject:
     live: Callable[[Any], Any]
     rows: Group
     observed: Observation
+    batch_size: int | None = None
     batch: Batch = "independent"
     source: Path | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -135,6 +138,7 @@ def export(
         name=trained.spec.name,
         captured=trained.captured,
         live=trained.spec.tensor_function if to_tensor == "class" else compile_function(trained.captured.text),
+        batch_size=config.get("data_loader.batch_size"),
         rows=evidence_group(trained.provider),
         observed=observed_in_training(trained),
         batch=config.get("model.batch"),
@@ -184,7 +188,14 @@ def ship(subject: Subject, path: Path, make_network: MakeNetwork, lower: Lower =
     say(f"to_tensor  {captured.origin}, sha256 {captured.sha256[:12]}")
     evidence = gather_evidence(subject.rows, compile_protected(captured.text, on_copy=True))
     first = evidence.returned(evidence.sample)
-    proof = prove(captured, subject.live, evidence.data_dict, evidence.held_out or evidence.sample)
+    proof = prove(
+        captured,
+        subject.live,
+        evidence.data_dict,
+        evidence.held_out or evidence.sample,
+        with_labels=evidence.training_dict,
+        batch_size=subject.batch_size,
+    )
     check_rows_alone(proof, subject.batch, captured.origin)
     contract = record_contract(subject.observed, evidence, proof.fields_read, subject.batch)
     for note in (*captured.notes, *proof.notes):

@@ -54,6 +54,11 @@ LABELLED = (
     PLAIN + '\n        image = image + np.asarray(data_dict["data"]["label"]).reshape(-1, 1).astype(np.float32) * 0'
 )
 
+LEAKY = (
+    PLAIN + '\n        if "label" in data_dict["data"]:'
+    '\n            image = image / (1 + np.asarray(data_dict["data"]["label"], dtype=np.float32)[:, None])'
+)
+
 
 def write_model(folder: Path, body: str) -> str:
     file = folder / "net.py"
@@ -100,6 +105,12 @@ def test_a_label_that_is_needed_at_inference_is_named_with_the_cure(tmp_path: Pa
     report = check(write_model(tmp_path, LABELLED))
     assert not report.passed
     assert 'data.get("label", [])' in report.to_text()
+
+
+def test_a_label_that_changes_what_training_sees_is_named(tmp_path: Path) -> None:
+    report = check(write_model(tmp_path, LEAKY))
+    assert not report.passed
+    assert "slot 0 is another where data/label is there (" in report.to_text()
 
 
 def test_an_untrained_model_goes_through_the_gate(tmp_path: Path) -> None:
