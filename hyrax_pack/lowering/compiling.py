@@ -8,6 +8,7 @@ graph --gate--> Lowered, or a Refusal with its reason   (proving)
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -15,31 +16,24 @@ import onnx
 from hyrax_runtime.contract import BATCH_AXIS, Dim, InputContract
 from hyrax_runtime.manifest import GraphInput, Reason, Slot
 
-from hyrax_pack.lowering.graph.building import Value, needed_nodes
+from hyrax_pack.lowering.graph.building import Graph, Value, needed_nodes
+from hyrax_pack.lowering.graph.exactness import is_inexact
 from hyrax_pack.lowering.graph.model import Outlet, to_model
 from hyrax_pack.lowering.graph.scanning import to_scan_model
 from hyrax_pack.lowering.graph.vectorising import NotVectorised, vectorise
 from hyrax_pack.lowering.lowered import Lowered, LoweredSlot
 from hyrax_pack.lowering.proving.comparing import TOLERANCE
 from hyrax_pack.lowering.proving.gate import Promise, check_graph
-from hyrax_pack.lowering.proving.independence import check_independence
+from hyrax_pack.lowering.proving.independence import find_coupling
 from hyrax_pack.lowering.proving.noise import ShakenFunction
+from hyrax_pack.lowering.proving.reading import line_of_return, literals_of
 from hyrax_pack.lowering.proving.samples import Columns, Samples, gather_samples
-from hyrax_pack.lowering.refusal import Refusal, Refused, RowsNeeded, UnluckyShadows
+from hyrax_pack.lowering.refusal import Refusal, Refused, RowsNeeded
 from hyrax_pack.lowering.tracing.running import Written, write_down
 from hyrax_pack.lowering.tracing.shadows import BATCH_SIZES, ROW_SIZES
 from hyrax_pack.lowering.tracing.trace import Mode
 
-_TRIES = 6
-# Operations that move or compare values and round nothing.
-_EXACT = frozenset(
-    {
-        "ArgMax", "ArgMin", "Cast", "Clip", "Compress", "Concat", "Equal", "Expand", "Gather", "GatherElements",
-        "GatherND", "Greater", "GreaterOrEqual", "Identity", "IsNaN", "Less", "LessOrEqual", "Max", "Min", "Neg",
-        "Abs", "Not", "And", "Or", "Xor", "ReduceMax", "ReduceMin", "Reshape", "Slice", "Squeeze", "TopK",
-        "Transpose", "Unsqueeze", "Where",
-    }
-)  # fmt: skip
+_INDEPENDENT = 'let a row use nothing but its own values, or set [model] batch = "joint"'
 
 
 def lower(
@@ -70,17 +64,33 @@ def lower(
     Lowered or Refusal
         A Refusal carries a manifest.Reason: what, in which line, and how to write it so that it lowers.
     """
-    samples = gather_samples(contract, list(examples))
+    samples = gather_samples(contract, list(examples), literals_of(text))
+    shaken = ShakenFunction(text)
     try:
-        written = _trace(text, contract, slots, samples, function)
-        return _prove(text, written, contract, slots, samples, function)
+        written = _trace(text, contract, slots, samples)
     except Refused as refused:
-        return Refusal(refused.reason)
+        found = Refusal(refused.reason, refused.is_unsound)
+        return found if found.is_unsound else _coupled(function, shaken, samples, found.reason) or found
+    coupled = _coupled(function, shaken, samples, Reason("rows touch one another", None, None, _INDEPENDENT))
+    if coupled is not None:
+        return coupled
+    try:
+        return _prove(written, contract, slots, samples, function, shaken)
+    except Refused as refused:
+        return Refusal(replace(refused.reason, line=refused.reason.line or line_of_return(text)), refused.is_unsound)
 
 
-def _trace(
-    text: str, contract: InputContract, slots: Sequence[Slot], samples: Samples, function: Callable[[Any], Any]
-) -> Written:
+def _coupled(
+    function: Callable[[Any], Any], shaken: ShakenFunction, samples: Samples, reason: Reason
+) -> Refusal | None:
+    """Refuse a function whose rows were recorded as independent, and are not: in any form; say what it does besides."""
+    if samples.contract.batch == "joint" or not samples.pools:
+        return None
+    words = find_coupling(function, shaken, samples, list(samples.pools))
+    return None if words is None else Refusal(replace(reason, text=f"{reason.text}: {words}"), is_unsound=True)
+
+
+def _trace(text: str, contract: InputContract, slots: Sequence[Slot], samples: Samples) -> Written:
     try:
         return _trace_in(text, contract, slots, samples, "batch")
     except RowsNeeded as needed:
@@ -93,47 +103,27 @@ def _trace(
                     "write it for whole arrays, without the loop",
                 )
             ) from needed
-        written = _trace_in(text, contract, slots, samples, "row")
-        reason = check_independence(function, ShakenFunction(text), samples)
-        if reason is not None:
-            raise Refused(Reason(reason.text, needed.reason.line, "for", reason.hint)) from needed
-        return written
+        return _trace_in(text, contract, slots, samples, "row")
 
 
 def _trace_in(text: str, contract: InputContract, slots: Sequence[Slot], samples: Samples, mode: Mode) -> Written:
-    """Trace with shadows that tell apart what depends on the data; try others where they do not."""
-    for attempt in range(_TRIES):
-        try:
-            return write_down(text, contract, slots, _shadows(samples, mode, attempt), mode)
-        except UnluckyShadows:
-            if attempt == _TRIES - 1:
-                raise
-    raise AssertionError("unreachable")
+    return write_down(text, contract, slots, draw_shadows(samples, mode), mode)
 
 
-def _shadows(samples: Samples, mode: Mode, attempt: int) -> tuple[Columns, Columns]:
-    """Draw two batches; from the second attempt on with more that is odd in the first than in the second."""
-    random = np.random.default_rng(attempt)
-    sizes = BATCH_SIZES if mode == "batch" else ROW_SIZES
-    pair = [samples.draw(size, random, stretch=at) for at, size in enumerate(sizes)]
-    if attempt:
-        for columns, share in zip(pair, ((0.4, 0.15), (0.12, 0.04))[attempt % 2], strict=True):
-            for column in columns.values():
-                odd = random.random(column.shape) < share
-                if column.dtype.kind == "f":
-                    column[odd] = np.nan if attempt in (1, 4) else column[odd] * 40 + 1
-                elif column.dtype == np.bool_:
-                    column[...] = odd
-    return pair[0], pair[1]
+def draw_shadows(samples: Samples, mode: Mode) -> tuple[Columns, Columns]:
+    """Draw the two real batches that a trace carries along."""
+    random = np.random.default_rng(0)
+    first, second = BATCH_SIZES if mode == "batch" else ROW_SIZES
+    return samples.draw(first, random, stretch=0), samples.draw(second, random, stretch=1)
 
 
 def _prove(
-    text: str,
     written: Written,
     contract: InputContract,
     slots: Sequence[Slot],
     samples: Samples,
     function: Callable[[Any], Any],
+    shaken: ShakenFunction,
 ) -> Lowered:
     outlets = [
         Outlet(str(slots[place].graph_input), value, (BATCH_AXIS, *slots[place].shape[1:]))
@@ -153,12 +143,12 @@ def _prove(
         raise Refused(Reason(f"the graph needs the field {unread[0]!r}, which was not seen to be read"))
     data = model.SerializeToString()
     promises = [
-        Promise(outlet.name, place, _precision(outlet.value))
+        Promise(outlet.name, place, _precision(written.graph, outlet.value))
         for outlet, place in zip(outlets, written.outputs, strict=True)
     ]
-    reason = check_graph(data, function, ShakenFunction(text), promises, samples, names)
-    if reason is not None:
-        raise Refused(reason)
+    refusal = check_graph(data, function, shaken, promises, samples, names)
+    if refusal is not None:
+        raise Refused(refusal.reason, is_unsound=refusal.is_unsound)
     return Lowered(
         model=data,
         inputs=tuple(GraphInput(name, fields[name].dtype, shapes[name]) for name in names),
@@ -185,10 +175,8 @@ def _to_model(
     return to_model(graph, batched, shapes), "whole"
 
 
-def _precision(value: Value) -> float:
-    """Return the relative precision of a slot: that of the narrowest float that anything in it was calculated in."""
-    worst = TOLERANCE.get(value.dtype, 0.0)
-    for node in needed_nodes([value]):
-        if node.op not in _EXACT:
-            worst = max([worst, *(TOLERANCE.get(dtype, 0.0) for dtype in node.dtypes)])
-    return worst if value.dtype.kind == "f" else 0.0
+def _precision(graph: Graph, value: Value) -> float:
+    """Return how precise a slot is: to the last bit by exact steps, else as the narrowest float behind it."""
+    if not is_inexact(graph, value):
+        return 0.0
+    return max(TOLERANCE.get(dtype, 0.0) for node in needed_nodes([value]) for dtype in node.dtypes)

@@ -13,9 +13,18 @@ from hyrax_runtime.manifest import Reason
 
 @dataclass(frozen=True)
 class Refusal:
-    """`to_tensor` was not lowered, and why. It is replayed instead, or export stops under `--lower require`."""
+    """`to_tensor` was not lowered, and why. It is replayed instead, or export stops under `--lower require`.
+
+    Attributes
+    ----------
+    reason : Reason
+    is_unsound : bool
+        What was found is wrong with the function itself, in whatever form it travels: it keeps something between
+        calls, or its rows touch one another where it was recorded that they do not. Then there is no bundle.
+    """
 
     reason: Reason
+    is_unsound: bool = False
 
     def __str__(self) -> str:
         return describe_reason(self.reason)
@@ -24,17 +33,14 @@ class Refusal:
 class Refused(BaseException):
     """Tracing met something that a graph cannot say, or would say wrongly."""
 
-    def __init__(self, reason: Reason) -> None:
+    def __init__(self, reason: Reason, *, is_unsound: bool = False) -> None:
         self.reason = reason
+        self.is_unsound = is_unsound
         super().__init__(describe_reason(reason))
 
 
 class RowsNeeded(Refused):
     """The function walks over the rows of the batch in Python: trace it again, one row at a time."""
-
-
-class UnluckyShadows(Refused):
-    """Two selections of different data came out equally long: trace again with other data."""
 
 
 def describe_reason(reason: Reason) -> str:

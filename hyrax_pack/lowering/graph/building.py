@@ -6,7 +6,9 @@ branching function shares what it has in common), and nothing is pruned here: th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,11 +18,20 @@ from numpy.typing import NDArray
 OPSET = 21
 IR_VERSION = 10
 
-Shape = tuple[int | None, ...]
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Free:
+    """A dimension that is known only when the graph runs, and which one it is: the batch, or a free axis of a field."""
+
+    name: str
+
+
+Dim = int | Free | None
+Shape = tuple[Dim, ...]
 DType = np.dtype[Any]
 Attribute = int | float | str | tuple[int, ...]
 
-_SHARED_CONSTANT_BYTES = 1 << 20
+_LARGE_BYTES = 1 << 12  # of which a digest is kept, not a second copy
 
 
 class NoCounterpart(Exception):  # noqa: N818 - becomes a refusal
@@ -47,8 +58,8 @@ class Value:
     ----------
     name : str
     dtype : numpy.dtype
-    shape : tuple of int or None
-        None where the dimension is only known when the graph runs.
+    shape : tuple of int, Free or None
+        A number only where it holds whatever comes in; None where nothing is known of the dimension.
     constant : ndarray or None
         The values, where they are known while the graph is built.
     node : Node or None
@@ -68,11 +79,27 @@ class Value:
 
 
 class Graph:
-    """Makes values. `batch` is the size of the batch as a scalar int64, bound to an input when the model is made."""
+    """Makes values.
+
+    Attributes
+    ----------
+    rows : Free
+        The batch axis.
+    batch : Value
+        The size of the batch as a scalar int64, bound to an input when the model is made.
+    rows_made : dict
+        Single rows of values that are known already, by value, axis and row (see projecting.py).
+    inexact : dict
+        By the name of a value: whether it may differ from numpy's in its last bits (see exactness.py).
+    """
 
     def __init__(self) -> None:
         self.inputs: dict[str, Value] = {}
+        self.rows = Free("N")
         self.batch = Value("to_tensor/batch", np.dtype(np.int64), ())
+        self.rows_made: dict[tuple[str, int, int], Value] = {}
+        self.inexact: dict[str, bool] = {}
+        self._sizes: dict[Free, Value] = {self.rows: self.batch}
         self._made: dict[tuple[Any, ...], tuple[Value, ...]] = {}
         self._constants: dict[tuple[Any, ...], Value] = {}
         self._count = 0
@@ -83,16 +110,29 @@ class Graph:
             self.inputs[name] = Value(name, dtype, shape)
         return self.inputs[name]
 
+    def size_of(self, dim: Free) -> Value | None:
+        """Return the size of a free dimension as a scalar int64; None where nothing says it."""
+        if dim not in self._sizes:
+            for value in self.inputs.values():
+                if dim in value.shape:
+                    axis = value.shape.index(dim)
+                    part = self.one("Shape", [value], np.int64, (1,), start=axis, end=axis + 1)
+                    self._sizes[dim] = self.one("Squeeze", [part, self.ints([0])], np.int64, ())
+                    break
+        return self._sizes.get(dim)
+
+    def free_of(self, size: Value) -> Free | None:
+        """Return the free dimension that a scalar is the size of; None for any other scalar."""
+        return next((dim for dim, known in self._sizes.items() if known is size), None)
+
     def constant(self, values: Any, dtype: Any = None) -> Value:
-        """Return the values as a constant; small ones are shared."""
+        """Return the values as a constant; the same values are the same constant."""
         array = np.array(values, dtype=dtype, order="C")
-        key = (array.dtype.str, array.shape, array.tobytes()) if array.nbytes <= _SHARED_CONSTANT_BYTES else None
-        if key is not None and key in self._constants:
-            return self._constants[key]
-        made = Value(self._name("c"), array.dtype, array.shape, constant=array)
-        if key is not None:
-            self._constants[key] = made
-        return made
+        content = array.tobytes() if array.nbytes <= _LARGE_BYTES else hashlib.sha256(array.tobytes()).digest()
+        key = (array.dtype.str, array.shape, content)
+        if key not in self._constants:
+            self._constants[key] = Value(self._name("c"), array.dtype, array.shape, constant=array)
+        return self._constants[key]
 
     def ints(self, numbers: Sequence[int]) -> Value:
         """Return numbers as the 1-D int64 constant that axes, shapes and sizes are given by."""
@@ -120,6 +160,16 @@ class Graph:
     def one(self, op: str, inputs: Sequence[Value | None], dtype: Any, shape: Shape, **attributes: Attribute) -> Value:
         """Add an operation that has one output."""
         return self.emit(op, inputs, [np.dtype(dtype)], [shape], **attributes)[0]
+
+    def count_nodes(self) -> int:
+        """Return how many operations there are."""
+        return len(self._made)
+
+    def nodes_since(self, count: int) -> Iterator[Node]:
+        """Yield the operations that were added when there were `count` of them."""
+        for values in itertools.islice(self._made.values(), count, None):
+            if values[0].node is not None:
+                yield values[0].node
 
     def _name(self, letter: str) -> str:
         self._count += 1
@@ -154,9 +204,27 @@ def broadcast_shape(shapes: Sequence[Shape]) -> Shape:
     (None, 3, 8)
     """
     rank = max((len(shape) for shape in shapes), default=0)
-    result: list[int | None] = []
+    result: list[Dim] = []
     for axis in range(-rank, 0):
         dims = [shape[axis] for shape in shapes if len(shape) >= -axis]
-        fixed = [dim for dim in dims if dim is not None and dim != 1]
-        result.append(fixed[0] if fixed else (None if None in dims else 1))
+        result.append(_broadcast_dim([dim for dim in dims if dim != 1]))
     return tuple(result)
+
+
+def _broadcast_dim(dims: Sequence[Dim]) -> Dim:
+    """Return what dimensions other than one become: a number wins, and what is the same everywhere stays."""
+    fixed = [dim for dim in dims if isinstance(dim, int)]
+    if fixed:
+        return fixed[0]
+    return (dims[0] if all(dim is dims[0] for dim in dims) else None) if dims else 1
+
+
+def fixed_dims(shape: Shape) -> tuple[int, ...] | None:
+    """Return a shape of numbers alone; None where a dimension is known only when the graph runs."""
+    numbers = tuple(dim for dim in shape if isinstance(dim, int))
+    return numbers if len(numbers) == len(shape) else None
+
+
+def unknown_axes(shape: Shape) -> list[int]:
+    """Return the axes whose size is known only when the graph runs."""
+    return [axis for axis, dim in enumerate(shape) if not isinstance(dim, int)]

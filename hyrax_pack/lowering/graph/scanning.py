@@ -24,7 +24,7 @@ def to_scan_model(
 
     `outlets` and `inputs` are those of a row, without the batch axis; their `shape` is that of the batch.
     """
-    nodes = needed_nodes([outlet.value for outlet in outlets])
+    nodes = needed_nodes([outlet.value for outlet in outlets], {value.name: name for name, value in inputs.items()})
     used = {value.name: value for node in nodes for value in node.inputs if value is not None}
     used |= {outlet.value.name: outlet.value for outlet in outlets}
     names = [name for name in input_shapes if inputs[name].name in used] or [next(iter(input_shapes))]

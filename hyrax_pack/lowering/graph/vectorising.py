@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hyrax_pack.lowering.graph.building import Graph, Node, Shape, Value, needed_nodes
+from hyrax_pack.lowering.graph.building import Graph, Node, Shape, Value, fixed_dims, needed_nodes, unknown_axes
 from hyrax_pack.lowering.operations.shaping import broadcast, expand_dims, join, reshape, squeeze, transpose
 
 ELEMENTWISE = frozenset(
@@ -47,8 +47,9 @@ def vectorise(outputs: Sequence[Value], inputs: Mapping[str, Value]) -> tuple[Gr
     """
     lifting = _Lifting()
     for name, value in inputs.items():
-        lifting.add(value.name, lifting.graph.input(name, value.dtype, (None, *value.shape)), is_batched=True)
-    for node in needed_nodes(outputs):
+        batch = lifting.graph.input(name, value.dtype, (lifting.graph.rows, *value.shape))
+        lifting.add(value.name, batch, is_batched=True)
+    for node in needed_nodes(outputs, {value.name: name for name, value in inputs.items()}):
         lifting.lift(node)
     return lifting.graph, [lifting.batched(value) for value in outputs]
 
@@ -76,7 +77,7 @@ class _Lifting:
         if lifted.is_batched:
             return lifted.value
         column = expand_dims(self.graph, lifted.value, [0])
-        return broadcast(self.graph, column, (None, *value.shape), [self.graph.batch, *[None] * value.rank])
+        return broadcast(self.graph, column, (self.graph.rows, *value.shape))
 
     def aligned(self, value: Value, rank: int) -> Value:
         """Return an operand whose rows broadcast with rows of a higher rank."""
@@ -88,7 +89,7 @@ class _Lifting:
     def lift(self, node: Node) -> None:
         """Add the counterpart of a node."""
         inputs = [value for value in node.inputs if value is not None]
-        if any(None in shape for shape in (*(value.shape for value in inputs), *node.shapes)):
+        if any(unknown_axes(shape) for shape in (*(value.shape for value in inputs), *node.shapes)):
             raise NotVectorised(node.op)
         if not any(self.of(value).is_batched for value in inputs):
             plain = [self.of(value).value for value in inputs]
@@ -111,7 +112,7 @@ def _same(
     lifting: _Lifting, node: Node, operands: Sequence[Value | None], **changed: int | tuple[int, ...]
 ) -> tuple[Value, ...]:
     """Add the node itself with other operands, its results having the batch axis first."""
-    shapes = [(None, *shape) for shape in node.shapes]
+    shapes = [(lifting.graph.rows, *shape) for shape in node.shapes]
     return lifting.graph.emit(node.op, operands, node.dtypes, shapes, **{**node.attributes, **changed})
 
 
@@ -160,7 +161,7 @@ def _transpose(lifting: _Lifting, node: Node, inputs: Sequence[Value]) -> tuple[
 
 
 def _reshape(lifting: _Lifting, node: Node, inputs: Sequence[Value]) -> tuple[Value, ...]:
-    return (reshape(lifting.graph, lifting.of(inputs[0]).value, (None, *node.shapes[0])),)
+    return (reshape(lifting.graph, lifting.of(inputs[0]).value, (lifting.graph.rows, *node.shapes[0])),)
 
 
 def _unsqueeze(lifting: _Lifting, node: Node, inputs: Sequence[Value]) -> tuple[Value, ...]:
@@ -176,7 +177,7 @@ def _squeeze(lifting: _Lifting, node: Node, inputs: Sequence[Value]) -> tuple[Va
 
 def _expand(lifting: _Lifting, node: Node, inputs: Sequence[Value]) -> tuple[Value, ...]:
     wide = lifting.aligned(inputs[0], len(node.shapes[0]))
-    target = lifting.graph.ints([1, *(dim for dim in node.shapes[0] if dim is not None)])
+    target = lifting.graph.ints([1, *(fixed_dims(node.shapes[0]) or ())])
     return _same(lifting, node, [wide, target])
 
 
@@ -200,7 +201,7 @@ def _gather(lifting: _Lifting, node: Node, inputs: Sequence[Value]) -> tuple[Val
     # the picked axis first, so that every row picks from its own (or the one) table; then back to where it was
     front = [axis, *(at for at in range(data.rank) if at != axis)]
     rest = tuple(data.shape[at] for at in front[1:])
-    shape: Shape = (None, *index.shape, *rest)
+    shape: Shape = (graph.rows, *index.shape, *rest)
     if table.is_batched:
         moved = transpose(graph, table.value, [0, *(at + 1 for at in front)])
         tuples = expand_dims(graph, places.value, [index.rank + 1])
@@ -235,7 +236,7 @@ def _einsum(lifting: _Lifting, node: Node, inputs: Sequence[Value]) -> tuple[Val
     terms, result = equation.split("->")
     lifted = [lifting.of(value) for value in inputs]
     marked = [batch * one.is_batched + term for one, term in zip(lifted, terms.split(","), strict=True)]
-    shapes = [(None, *shape) for shape in node.shapes]
+    shapes = [(lifting.graph.rows, *shape) for shape in node.shapes]
     wide = f"{','.join(marked)}->{batch}{result}"
     return lifting.graph.emit("Einsum", [one.value for one in lifted], node.dtypes, shapes, equation=wide)
 

@@ -17,7 +17,7 @@ def transform(
     parts = [real] if imag is None else [real, imag]
     pairs = join(graph, [expand_dims(graph, cast(graph, one, FLOAT64), [one.rank]) for one in parts], real.rank)
     size = real.shape[axis]
-    bins = None if size is None else size // 2 + 1 if onesided else size
+    bins = (size // 2 + 1 if onesided else size) if isinstance(size, int) else None
     shape = (*real.shape[:axis], bins, *real.shape[axis + 1 :], 2)
     made = graph.one(
         "DFT",
@@ -28,7 +28,7 @@ def transform(
         onesided=int(onesided),
     )
     first, second = (squeeze(graph, take_range(graph, made, real.rank, at, at + 1), [real.rank]) for at in (0, 1))
-    if imag is None and size is not None and bins is not None:
+    if imag is None and isinstance(size, int) and bins is not None:
         second = _without_phase(graph, second, axis, size, bins)
     return first, second
 

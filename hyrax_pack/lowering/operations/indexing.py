@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from hyrax_pack.lowering.graph.building import Graph, Shape, Value
+from hyrax_pack.lowering.graph.building import Graph, NoCounterpart, Shape, Value
 from hyrax_pack.lowering.operations.arithmetic import binary, choose, compare, scalar
 from hyrax_pack.lowering.operations.casting import BOOL, INT64, cast
 from hyrax_pack.lowering.operations.reducing import running_sum
@@ -22,7 +22,7 @@ from hyrax_pack.lowering.operations.shaping import (
 
 def replace_range(graph: Graph, base: Value, axis: int, start: int, stop: int, new: Value) -> Value:
     """Put a value in place of the positions start..stop of an axis of known size."""
-    size = base.shape[axis] or 0
+    size = known_size(base, axis)
     pieces = [new]
     if start > 0:
         pieces.insert(0, take_range(graph, base, axis, 0, start))
@@ -33,7 +33,7 @@ def replace_range(graph: Graph, base: Value, axis: int, start: int, stop: int, n
 
 def replace_positions(graph: Graph, base: Value, axis: int, positions: Sequence[int], new: Value) -> Value:
     """Put the entries of a value in place of positions of an axis; where a position repeats, the last wins."""
-    size = base.shape[axis] or 0
+    size = known_size(base, axis)
     source = np.arange(size)
     source[list(positions)] = size + np.arange(len(positions))
     if len(set(positions)) == size:
@@ -84,6 +84,8 @@ def take_between(
     graph: Graph, value: Value, axis: int, start: Value | int, stop: Value | int | None, step: int = 1
 ) -> Value:
     """Cut a range out of an axis where a bound, or the axis, is known only when the graph runs."""
+    if step == 1 and stop is None and isinstance(start, int) and start == 0:
+        return value
     end: Value | int = np.iinfo(np.int64).max if stop is None else stop
     bounds = [_as_vector(graph, bound) for bound in (start, end)]
     shape = (*value.shape[:axis], None, *value.shape[axis + 1 :])
@@ -105,16 +107,24 @@ def flat_positions(shape: Sequence[int]) -> NDArray[np.int64]:
 
 def flatten_from(graph: Graph, value: Value, axis: int) -> Value:
     """Merge the axes from `axis` on, all of known size, into one."""
-    total = int(np.prod([dim or 0 for dim in value.shape[axis:]]))
+    total = int(np.prod([known_size(value, at) for at in range(axis, value.rank)]))
     return reshape(graph, value, (*value.shape[:axis], total))
 
 
-def counting(graph: Graph, stop: Value, length: int | None) -> Value:
+def counting(graph: Graph, stop: Value) -> Value:
     """Return 0, 1, 2, ... below a scalar int64."""
     if stop.constant is not None:
         return graph.constant(np.arange(int(stop.constant), dtype=np.int64))
     ends = [graph.constant(np.int64(0)), stop, graph.constant(np.int64(1))]
-    return graph.one("Range", ends, INT64, (length,))
+    return graph.one("Range", ends, INT64, (graph.free_of(stop),))
+
+
+def known_size(value: Value, axis: int) -> int:
+    """Return the size of an axis that is a number."""
+    size = value.shape[axis]
+    if not isinstance(size, int):
+        raise NoCounterpart("positions along an axis whose size is known only when the graph runs")
+    return size
 
 
 def wrapped_index(graph: Graph, index: Value, size: Value) -> Value:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy._core import umath as np_umath
 
 from hyrax_pack.lowering.graph.building import Graph, NoCounterpart, Value
+from hyrax_pack.lowering.graph.exactness import mark_inexact
 from hyrax_pack.lowering.operations.arithmetic import (
     always,
     as_truth,
@@ -122,7 +123,7 @@ def _square(graph: Graph, x: Value) -> Value:
 def _reciprocal(graph: Graph, x: Value) -> Value:
     if x.dtype.kind != "f":
         raise NoCounterpart("the reciprocal of integers")
-    return binary(graph, "Div", scalar(graph, 1, x), x)
+    return _divide(graph, scalar(graph, 1, x), x)
 
 
 def _skipping_nan(op: str) -> Loop:
@@ -141,8 +142,14 @@ def _clip(graph: Graph, x: Value, low: Value, high: Value) -> Value:
     return binary(graph, "Min", binary(graph, "Max", x, low), high)
 
 
-def _times(number: float) -> Loop:
-    return lambda graph, x: binary(graph, "Mul", x, scalar(graph, number, x))
+def _times(above: float, below: float) -> Loop:
+    """Multiply by a ratio, which numpy has rounded in the dtype of the loop."""
+
+    def loop(graph: Graph, x: Value) -> Value:
+        kind = x.dtype.type
+        return binary(graph, "Mul", x, scalar(graph, kind(above) / kind(below), x))
+
+    return loop
 
 
 def _heaviside(graph: Graph, x: Value, at_zero: Value) -> Value:
@@ -166,6 +173,18 @@ def _for_floats(loop: Loop, otherwise: Loop) -> Loop:
     return lambda graph, x: loop(graph, x) if x.dtype.kind == "f" else otherwise(graph, x)
 
 
+def _approximate(loop: Loop) -> Loop:
+    """A formula of exact steps that is not the one numpy uses."""
+    return lambda graph, *operands: mark_inexact(graph, loop(graph, *operands))
+
+
+def _divide(graph: Graph, x: Value, y: Value) -> Value:
+    """Divide; 1 / y as -1 / -y, for of (1 / y) * z onnxruntime makes z / y, which rounds once less."""
+    if x.constant is None or x.constant.size != 1 or (x.constant != 1).any() or x.dtype.kind != "f":
+        return binary(graph, "Div", x, y)
+    return binary(graph, "Div", graph.constant(-x.constant), unary(graph, "Neg", y))
+
+
 # Composed of several steps: float16 is rounded once at the end, as numpy does it.
 IN_FLOAT32 = frozenset(
     {
@@ -178,7 +197,7 @@ LOOPS: dict[np.ufunc, Loop] = {
     np.add: _by_dtype("Or", "Add"),
     np.subtract: _two("Sub"),
     np.multiply: _by_dtype("And", "Mul"),
-    np.divide: _two("Div"),
+    np.divide: _divide,
     np.floor_divide: floor_divide,
     np.remainder: remainder,
     np.divmod: divide_with_rest,
@@ -210,21 +229,21 @@ LOOPS: dict[np.ufunc, Loop] = {
     np.sin: _one("Sin"),
     np.cos: cos,
     np.tan: tan,
-    np.arcsin: arcsin,
-    np.arccos: arccos,
-    np.arctan: arctan,
-    np.arctan2: arctan2,
+    np.arcsin: _approximate(arcsin),
+    np.arccos: _approximate(arccos),
+    np.arctan: _approximate(arctan),
+    np.arctan2: _approximate(arctan2),
     np.sinh: sinh,
     np.cosh: cosh,
     np.tanh: _one("Tanh"),
     np.arcsinh: arcsinh,
     np.arccosh: arccosh,
     np.arctanh: arctanh,
-    np.hypot: hypot,
-    np.degrees: _times(180 / math.pi),
-    np.rad2deg: _times(180 / math.pi),
-    np.radians: _times(math.pi / 180),
-    np.deg2rad: _times(math.pi / 180),
+    np.hypot: _approximate(hypot),
+    np.degrees: _times(180, math.pi),
+    np.rad2deg: _times(180, math.pi),
+    np.radians: _times(math.pi, 180),
+    np.deg2rad: _times(math.pi, 180),
     np.floor: _whole("Floor"),
     np.ceil: _whole("Ceil"),
     np.rint: _whole("Round"),

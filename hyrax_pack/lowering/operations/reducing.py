@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hyrax_pack.lowering.graph.building import DType, Graph, NoCounterpart, Shape, Value
+from hyrax_pack.lowering.graph.building import DType, Free, Graph, NoCounterpart, Shape, Value
 from hyrax_pack.lowering.operations.arithmetic import binary, choose, is_nan, scalar
 from hyrax_pack.lowering.operations.casting import (
     BOOL,
@@ -108,7 +108,7 @@ def element_count(graph: Graph, value: Value, axes: Sequence[int]) -> Value:
     made: Value | None = None
     for axis in axes:
         dim = value.shape[axis]
-        if dim is not None:
+        if isinstance(dim, int):
             known *= dim
             continue
         size = dimension(graph, value, axis)
@@ -122,8 +122,11 @@ def element_count(graph: Graph, value: Value, axes: Sequence[int]) -> Value:
 def dimension(graph: Graph, value: Value, axis: int) -> Value:
     """Return the size of an axis as a scalar int64."""
     dim = value.shape[axis]
-    if dim is not None:
+    if isinstance(dim, int):
         return graph.constant(np.int64(dim))
+    known = graph.size_of(dim) if isinstance(dim, Free) else None
+    if known is not None:
+        return known
     one = graph.one("Shape", [value], INT64, (1,), start=axis, end=axis + 1)
     return graph.one("Squeeze", [one, graph.ints([0])], INT64, ())
 

@@ -11,7 +11,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hyrax_pack.lowering.graph.building import Graph, NoCounterpart, Shape, Value, broadcast_shape
+from hyrax_pack.lowering.graph.building import (
+    Dim,
+    Free,
+    Graph,
+    NoCounterpart,
+    Shape,
+    Value,
+    broadcast_shape,
+    fixed_dims,
+    unknown_axes,
+)
 from hyrax_pack.lowering.operations.casting import INT64
 from hyrax_pack.lowering.operations.reducing import dimension
 
@@ -19,8 +29,8 @@ from hyrax_pack.lowering.operations.reducing import dimension
 def reshape(graph: Graph, value: Value, shape: Shape, sizes: Sequence[Value | None] = ()) -> Value:
     """Give a value another shape, in C order.
 
-    `shape` has None for what is only known when the graph runs: one such dimension is worked out by the operation;
-    where there are more, `sizes` gives them as scalars (None for one that may be worked out).
+    Of the dimensions that are only known when the graph runs one is worked out by the operation; where there are more,
+    `sizes` gives them as scalars (None for one that may be worked out, or that the graph knows the size of).
     """
     if value.node is not None and value.node.op in ("Reshape", "Unsqueeze", "Squeeze"):
         source = value.node.inputs[0]
@@ -28,15 +38,15 @@ def reshape(graph: Graph, value: Value, shape: Shape, sizes: Sequence[Value | No
             value = source
     if value.shape == shape and None not in shape:
         return value
-    unknown = [axis for axis, dim in enumerate(shape) if dim is None]
+    unknown = unknown_axes(shape)
     if len(unknown) <= 1:
-        target = graph.ints([-1 if dim is None else dim for dim in shape])
+        target = graph.ints([dim if isinstance(dim, int) else -1 for dim in shape])
     else:
-        given = dict(enumerate(sizes)) if sizes else {}
-        free = [axis for axis in unknown if given.get(axis) is None]
-        if len(free) > 1:
+        given = [sizes[axis] if axis < len(sizes) else None for axis in range(len(shape))]
+        given = [size or _size(graph, dim) for size, dim in zip(given, shape, strict=True)]
+        if sum(given[axis] is None for axis in unknown) > 1:
             raise NoCounterpart("a shape of which more than one dimension is known only when the graph runs")
-        target = shape_vector(graph, [_part(dim, given.get(axis)) for axis, dim in enumerate(shape)])
+        target = shape_vector(graph, [_part(dim, size) for dim, size in zip(shape, given, strict=True)])
     return graph.one("Reshape", [value, target], value.dtype, shape)
 
 
@@ -94,11 +104,9 @@ def join(graph: Graph, values: Sequence[Value], axis: int) -> Value:
     pieces = [piece for piece in pieces if piece.shape[axis] != 0] or pieces[:1]
     if len(pieces) == 1:
         return pieces[0]
-    along = [piece.shape[axis] for piece in pieces]
-    total = None if None in along else sum(dim for dim in along if dim is not None)
-    others = [
-        next((piece.shape[at] for piece in pieces if piece.shape[at] is not None), None) for at in range(pieces[0].rank)
-    ]
+    along = fixed_dims(tuple(piece.shape[axis] for piece in pieces))
+    total = None if along is None else sum(along)
+    others = [_most_known([piece.shape[at] for piece in pieces]) for at in range(pieces[0].rank)]
     shape = tuple(total if at == axis else dim for at, dim in enumerate(others))
     return graph.one("Concat", pieces, pieces[0].dtype, shape, axis=axis)
 
@@ -116,15 +124,15 @@ def stack(graph: Graph, values: Sequence[Value], axis: int) -> Value:
 
 
 def broadcast(graph: Graph, value: Value, shape: Shape, sizes: Sequence[Value | None] = ()) -> Value:
-    """Repeat a value to a shape; `sizes` gives the dimensions that are None there, as scalars."""
+    """Repeat a value to a shape; `sizes` gives the dimensions that are no numbers there, as scalars."""
     if value.shape == shape and None not in shape:
         return value
     parts: list[int | Value] = []
     for axis, dim in enumerate(shape):
-        if dim is not None:
+        if isinstance(dim, int):
             parts.append(dim)
             continue
-        size = sizes[axis] if sizes else None
+        size = (sizes[axis] if sizes else None) or _size(graph, dim)
         if size is None:
             raise NoCounterpart("a shape that is known only when the graph runs")
         parts.append(size)
@@ -136,9 +144,7 @@ def broadcast_like(graph: Graph, value: Value, other: Value) -> Value:
     shape = broadcast_shape([value.shape, other.shape])
     if value.shape == shape and None not in shape:
         return value
-    if None not in shape:
-        return broadcast(graph, value, shape)
-    sizes = [None if dim is not None else dimension(graph, other, axis) for axis, dim in enumerate(shape)]
+    sizes = [None if isinstance(dim, int) else dimension(graph, other, axis) for axis, dim in enumerate(shape)]
     return broadcast(graph, value, shape, sizes)
 
 
@@ -146,7 +152,8 @@ def take_positions(graph: Graph, value: Value, axis: int, positions: Sequence[in
     """Pick positions along an axis that are known while the graph is built; one number drops the axis."""
     if isinstance(positions, int):
         return _take_one(graph, value, axis, positions)
-    if list(positions) == list(range(value.shape[axis] or -1)):
+    size = value.shape[axis]
+    if isinstance(size, int) and list(positions) == list(range(size)):
         return value
     shape = (*value.shape[:axis], len(positions), *value.shape[axis + 1 :])
     return graph.one("Gather", [value, graph.ints(positions)], value.dtype, shape, axis=axis)
@@ -155,7 +162,7 @@ def take_positions(graph: Graph, value: Value, axis: int, positions: Sequence[in
 def take_range(graph: Graph, value: Value, axis: int, start: int, stop: int, step: int = 1) -> Value:
     """Cut a range out of an axis of known size: 0 <= start, and for a negative step `stop` may be -1."""
     size = value.shape[axis]
-    if size is not None and step == 1 and start == 0 and stop >= size:
+    if isinstance(size, int) and step == 1 and start == 0 and stop >= size:
         return value
     length = len(range(start, stop, step))
     pieces = joined_pieces(value, axis) if step == 1 else None
@@ -171,7 +178,8 @@ def take_range(graph: Graph, value: Value, axis: int, start: int, stop: int, ste
 
 def element_total(shape: Shape) -> int | None:
     """The number of elements, or None where a dimension is not known."""
-    return None if None in shape else math.prod(dim for dim in shape if dim is not None)
+    dims = fixed_dims(shape)
+    return None if dims is None else math.prod(dims)
 
 
 def _take_one(graph: Graph, value: Value, axis: int, position: int) -> Value:
@@ -192,7 +200,7 @@ def _pieces_between(pieces: Sequence[Value], axis: int, start: int, stop: int) -
     at = 0
     for piece in pieces:
         length = piece.shape[axis]
-        if length is None:
+        if not isinstance(length, int):
             return None
         if start <= at and at + length <= stop:
             chosen.append(piece)
@@ -206,7 +214,18 @@ def _holds(value: Value, numbers: Sequence[int]) -> bool:
     return value.constant is not None and value.constant.tolist() == list(numbers)
 
 
-def _part(dim: int | None, size: Value | None) -> int | Value:
-    if dim is not None:
+def _part(dim: Dim, size: Value | None) -> int | Value:
+    if isinstance(dim, int):
         return dim
     return -1 if size is None else size
+
+
+def _size(graph: Graph, dim: Dim) -> Value | None:
+    return graph.size_of(dim) if isinstance(dim, Free) else None
+
+
+def _most_known(dims: Sequence[Dim]) -> Dim:
+    """Return the dimension that all share, as the one knows it who knows it best."""
+    fixed = [dim for dim in dims if isinstance(dim, int)]
+    free = [dim for dim in dims if isinstance(dim, Free)]
+    return fixed[0] if fixed else free[0] if free else None

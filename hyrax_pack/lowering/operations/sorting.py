@@ -21,7 +21,7 @@ def sort(graph: Graph, value: Value, axis: int) -> Value:
     values, _ = _ascending(graph, choose(graph, bad, scalar(graph, np.inf, carried), carried), axis)
     size = dimension(graph, carried, axis)
     good = binary(graph, "Sub", size, count_true(graph, bad, [axis], True))
-    place = expand_dims(graph, counting(graph, size, value.shape[axis]), list(range(1, value.rank - axis)))
+    place = expand_dims(graph, counting(graph, size), list(range(1, value.rank - axis)))
     late = compare(graph, "GreaterOrEqual", place, good)
     return plain_cast(graph, choose(graph, late, scalar(graph, np.nan, values), values), value.dtype)
 
@@ -44,7 +44,7 @@ def place_in_sorted(graph: Graph, table: Value, needles: Value, *, right: bool) 
     A binary search, unrolled: as many steps as the table's size has bits. NaN is above everything.
     """
     size = table.shape[0]
-    if size is None:
+    if not isinstance(size, int):
         raise NoCounterpart("a table whose size is known only when the graph runs")
     low = graph.constant(np.zeros((1,) * needles.rank, np.int64))
     high = graph.constant(np.full((1,) * needles.rank, size, np.int64))
@@ -71,7 +71,7 @@ def is_before(graph: Graph, left: Value, right: Value) -> Value:
 def _ascending(graph: Graph, value: Value, axis: int) -> tuple[Value, Value]:
     """Sort along an axis; of equal values the one that stood first comes first."""
     size = value.shape[axis]
-    if size is not None:
+    if isinstance(size, int):
         count = graph.ints([size])
     else:
         count = graph.one("Shape", [value], INT64, (1,), start=axis, end=axis + 1)

@@ -1,4 +1,4 @@
-"""Calling the original function: on copies, with numpy's warnings off, and with what it returns as tensors."""
+"""Calling the original function as replay does: on copies, and with what it returns as tensors."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def call_original(function: Function, samples: Samples, columns: Mapping[str, ND
         It raised, or returned something that is refused in production too.
     """
     rows = len(next(iter(columns.values())))
-    with warnings.catch_warnings(), np.errstate(all="ignore"), contextlib.redirect_stdout(io.StringIO()):
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         try:
             result = function(samples.data_dict(columns))

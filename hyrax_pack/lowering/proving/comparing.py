@@ -28,11 +28,18 @@ def find_difference(
         return f"dtype {got.dtype} where numpy gives {wanted.dtype}"
     if wanted.shape != got.shape:
         return f"shape {got.shape} where numpy gives {wanted.shape}"
+    if _has_same_bits(wanted, got):
+        return None
     bad = _differs(wanted, got, relative, noise)
     if not bad.any():
         return None
     place = tuple(int(at) for at in np.argwhere(bad)[0])
     return f"{got[place]} where numpy gives {wanted[place]} (row {place[0]}, {int(bad.sum())} of {bad.size} values)"
+
+
+def _has_same_bits(a: NDArray[Any], b: NDArray[Any]) -> bool:
+    bits = f"u{a.itemsize}"
+    return np.array_equal(np.ascontiguousarray(a).view(bits), np.ascontiguousarray(b).view(bits))
 
 
 def differing_rows(wanted: NDArray[Any], got: NDArray[Any], relative: float) -> NDArray[np.bool_]:

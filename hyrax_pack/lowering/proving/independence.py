@@ -1,40 +1,104 @@
-"""Does a row give the same alone as in a batch? What is traced one row at a time must."""
+"""Does a row give the same alone as among others? Asked of the function itself, whatever form it travels in.
+
+Ordinary rows in batches of several sizes, the text's own numbers among them (what is done from the 512th row on shows
+in a batch of 513), and rows under stress in company: a rule that one bad row sets off for all shows where there is one.
+"""
 
 from __future__ import annotations
 
-import numpy as np
-from hyrax_runtime.manifest import Reason
+from collections.abc import Iterator, Sequence
 
-from hyrax_pack.lowering.proving.calling import Function, FunctionRaised, call_original
+import numpy as np
+from numpy.typing import NDArray
+
+from hyrax_pack.lowering.proving.calling import Function, FunctionRaised, Tensors, call_original
 from hyrax_pack.lowering.proving.comparing import TOLERANCE, find_difference
 from hyrax_pack.lowering.proving.noise import ShakenFunction, measure_noise
-from hyrax_pack.lowering.proving.samples import Samples, take_rows
+from hyrax_pack.lowering.proving.samples import Columns, Generator, Samples, row_bytes, rows_within, take_rows
+from hyrax_pack.lowering.proving.stress import stress_columns
 
-SIZES = (2, 3, 17, 67)
-_COUPLED = "a loop over the rows in which rows touch one another, or the size of the batch counts"
+SIZES = (2, 3, 17)
+_LARGEST, _MOST_ROWS, _MOST_BYTES = 4200, 8000, 16 << 20
+_ASKED, _STRESSED, _STRESSED_LEAST, _STRESSED_BYTES = 8, 48, 6, 1 << 20
 
 
-def check_independence(function: Function, shaken: ShakenFunction, samples: Samples, *, seed: int = 1) -> Reason | None:
-    """Compare every row of some batches with what the function gives for it alone; return why not, or None."""
+def find_coupling(
+    function: Function, shaken: ShakenFunction, samples: Samples, paths: Sequence[str], *, seed: int = 1
+) -> str | None:
+    """Compare rows among others with what the function gives for them alone; say where they differ, or None.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        The fields to put under stress.
+    """
     random = np.random.default_rng(seed)
-    for size in SIZES:
-        columns = samples.draw(size, random)
+    for columns, rows in _companies(samples, list(paths), random):
         try:
             together = call_original(function, samples, columns)
-            alone = [call_original(function, samples, take_rows(columns, slice(row, row + 1))) for row in range(size)]
-        except FunctionRaised as error:
-            return Reason(f"it raises for ordinary rows: {error}")
-        for place, whole in enumerate(together):
-            if whole is None or not len(whole):
-                continue
-            parts = [one[place] for one in alone]
-            if any(part is None or part.shape[1:] != whole.shape[1:] for part in parts):
-                return Reason(_COUPLED, hint="write it for whole arrays, without the loop")
-            single = np.concatenate([part for part in parts if part is not None])
-            relative = TOLERANCE.get(whole.dtype, 0.0)
-            if find_difference(whole, single, relative) is None:
-                continue
-            noise = measure_noise(shaken, samples, columns, together)
-            if find_difference(whole, single, relative, noise[place]):
-                return Reason(_COUPLED, hint="write it for whole arrays, without the loop")
+        except FunctionRaised:
+            continue  # for a row that it raises for alone, too; for ordinary rows the gate says so
+        for row in rows:
+            words = _apart(function, shaken, samples, columns, together, row)
+            if words is not None:
+                return words
     return None
+
+
+def _companies(samples: Samples, paths: list[str], random: Generator) -> Iterator[tuple[Columns, list[int]]]:
+    """Yield batches, and the rows of each that are asked for alone."""
+    for size in [*SIZES, *_telling_sizes(samples)]:
+        yield samples.draw(size, random), sorted({*range(min(size, _ASKED // 2)), *range(max(0, size - 4), size)})
+    stressed = stress_columns(samples, paths, random)
+    count = min(rows_within(samples, _STRESSED_BYTES, _STRESSED_LEAST, _STRESSED), len(next(iter(stressed.values()))))
+    company = samples.draw(3, random)
+    for row in range(count):
+        batch = {path: np.concatenate([column, stressed[path][row : row + 1]]) for path, column in company.items()}
+        yield batch, [0, 3]
+
+
+def _telling_sizes(samples: Samples) -> list[int]:
+    """Return the sizes just above and at the text's own numbers, as far as there is room."""
+    most = min(_LARGEST, _MOST_BYTES // row_bytes(samples))
+    whole = {int(number) for number in samples.literals if number == int(number)} if samples.literals else set()
+    sizes = sorted({number + step for number in whole for step in (0, 1) if 1 < number + step <= most})
+    kept: list[int] = []
+    for size in sizes:
+        if sum(kept) + size <= _MOST_ROWS:
+            kept.append(size)
+    return kept
+
+
+def _apart(
+    function: Function, shaken: ShakenFunction, samples: Samples, columns: Columns, together: Tensors, row: int
+) -> str | None:
+    """Say how a row differs from itself alone; None where it does not."""
+    size = len(next(iter(columns.values())))
+    where = f"row {row} of {size}"
+    one = take_rows(columns, slice(row, row + 1))
+    try:
+        alone = call_original(function, samples, one)
+    except FunctionRaised as error:
+        return f"it raises for a row alone that passes among others: {error}"
+    for place, (whole, single) in enumerate(zip(together, alone, strict=False)):
+        if whole is None or single is None or not len(whole) or not len(single):
+            continue
+        if whole.shape[1:] != single.shape[1:]:
+            return f"{where} has another shape alone than among others in slot {place}"
+        if _differs(shaken, samples, one, alone, place, whole[row : row + 1]):
+            return f"{where} gives other values alone than among others in slot {place}"
+    return None
+
+
+def _differs(
+    shaken: ShakenFunction, samples: Samples, one: Columns, alone: Tensors, place: int, got: NDArray[np.generic]
+) -> bool:
+    """Whether a row's results differ by more than rounding explains."""
+    wanted = alone[place]
+    if wanted is None:
+        return False
+    relative = TOLERANCE.get(wanted.dtype, 0.0)
+    if find_difference(wanted, got, relative) is None:
+        return False
+    noise = measure_noise(shaken, samples, one, alone)[place]
+    return find_difference(wanted, got, relative, noise) is not None

@@ -5,8 +5,8 @@ all its digits. A tolerance must know the two apart, so it is measured: the text
 and function value moved by some units in the last place, at random. What moves with it may differ between runtimes;
 nothing else may. Values that are only moved around (indexing, where, clip, sort) are not shaken.
 
-Rounding moves a result in proportion: eight times the shaking, eight times the movement. A result that jumps instead
-sits on an edge (a comparison, a floor), where shaking says nothing about what is right; its noise counts as none.
+Rounding moves a result in proportion: eight times the shaking, about eight times the movement. A result that jumps
+sits on an edge (a comparison, a floor), where shaking says nothing about what is right: its noise counts as none.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from hyrax_pack.lowering.proving.calling import FunctionRaised, Tensors, call_original
 from hyrax_pack.lowering.proving.samples import Samples
 
-RUNS = 3
+RUNS = 12
 _ULPS, _STRONGER = 2.0, 8.0
+_MOST_GROWTH = 2 * _STRONGER**2  # of what goes with the square of the shaking
 _CALLED, _ROUNDED, _CHANGED = "__hyrax_called__", "__hyrax_rounded__", "__hyrax_changed__"
 
 _ACCUMULATING = frozenset(
@@ -32,6 +33,7 @@ _ACCUMULATING = frozenset(
         "sum", "tensordot", "trace", "trapezoid", "var", "vdot",
     }
 )  # fmt: skip
+_SPECTRAL = frozenset({"fft", "fft2", "fftn", "ifft", "ifft2", "rfft", "rfft2"})
 _ROUNDING = _ACCUMULATING | frozenset(
     {
         "add", "angle", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "cbrt", "cos", "cosh",
@@ -65,12 +67,15 @@ class ShakenFunction:
 
     def __call__(self, data_dict: Any) -> Any:
         """Call the function on one data_dict."""
-        return self._function(data_dict)
+        with np.errstate(all="ignore"):  # as replay does
+            return self._function(data_dict)
 
     def _called(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
         name = getattr(function, "__name__", "")
         if name not in _ROUNDING:
             return function(*args, **kwargs)
+        if name in _SPECTRAL:
+            return self._shaken_spectrum(function(*args, **kwargs), args[0])
         if name in _ACCUMULATING:
             owner = getattr(function, "__self__", None)
             if isinstance(owner, np.ndarray):
@@ -78,13 +83,26 @@ class ShakenFunction:
             args = tuple(self._rounded(one) for one in args)
         return self._rounded(function(*args, **kwargs))
 
+    def _shaken_spectrum(self, spectrum: Any, signal: Any) -> Any:
+        """Return a spectrum that is off as transforms are: every frequency by as much as the largest value rounds."""
+        if not isinstance(spectrum, np.ndarray) or not isinstance(signal, np.ndarray):
+            return spectrum
+        size = np.abs(signal)
+        finite = np.where(np.isfinite(size), size, 0)
+        largest = finite.max(axis=tuple(range(1, finite.ndim)) or None, keepdims=True, initial=0)
+        step = _ULPS * self._strength * np.finfo(spectrum.dtype).eps * largest
+        noise = [self._random.uniform(-1, 1, spectrum.shape) for _ in range(2)]
+        moved = spectrum + step * (noise[0] + 1j * noise[1] if np.iscomplexobj(spectrum) else noise[0])
+        return moved.astype(spectrum.dtype)
+
     def _rounded(self, value: Any) -> Any:
         """Return a float result with its last bits moved; everything else as it is."""
         if isinstance(value, np.ndarray | np.floating) and value.dtype.kind == "f":
-            signs = (self._random.integers(0, 256, value.shape, dtype=np.uint8) & 1).astype(value.dtype)
+            share = self._random.uniform(0.5, 1, value.shape) * self._random.choice([-1.0, 1.0], value.shape)
+            share = share.astype(value.dtype)
             step = value.dtype.type(_ULPS * self._strength * np.finfo(value.dtype).eps)
             with np.errstate(all="ignore"):
-                moved = value + value * (signs * (step + step) - step)
+                moved = value + value * (share * step)
             kept = np.where(np.isfinite(moved), moved, value)
             return kept if isinstance(value, np.ndarray) else kept[()]
         if type(value) is tuple:
@@ -109,7 +127,7 @@ def measure_noise(
         for place, (held, little, much) in enumerate(zip(noise, *moved, strict=True)):
             if held is None or little is None or much is None:
                 continue
-            grows = much >= _STRONGER / 2 * little
+            grows = (much >= _STRONGER / 2 * little) & (much <= _MOST_GROWTH * little)
             noise[place] = np.maximum(held, np.where(grows, much / _STRONGER, 0.0))
     return noise
 

@@ -16,22 +16,32 @@ from numpy.typing import NDArray
 Columns = dict[str, NDArray[Any]]
 Generator = np.random.Generator
 
-_FREE_SIZES = (11, 13, 17)
+_FREE_SIZES = (11, 13, 17, 1, 2, 8, 64, 100, 257)
 _INVENTED_ROWS = 8
 
 
 @dataclass(frozen=True)
 class Samples:
-    """The rows of the examples, by path; `others` holds what cannot be stacked (text, rows of differing shape)."""
+    """The rows of the examples, by path.
+
+    Attributes
+    ----------
+    pools : mapping from path to ndarray
+    others : mapping from path to sequence
+        What cannot be stacked: text, rows of differing shape.
+    literals : tuple of float
+        The numbers that stand in the text.
+    """
 
     contract: InputContract
     pools: Mapping[str, NDArray[Any]]
     others: Mapping[str, Sequence[Any]]
+    literals: tuple[float, ...] = ()
 
     def draw(self, size: int, random: Generator, *, stretch: int = 0) -> Columns:
         """Return ordinary columns: two thirds real rows, one third with the values of each field shuffled.
 
-        `stretch` chooses the size of free dimensions.
+        `stretch` chooses the size of free dimensions; the first three are of an ordinary length.
         """
         picks = random.integers(0, self._count(), size)
         shuffled = random.random(size) < 1 / 3
@@ -71,7 +81,25 @@ def take_rows(columns: Mapping[str, NDArray[Any]], rows: Any) -> Columns:
     return {path: column[rows] for path, column in columns.items()}
 
 
-def gather_samples(contract: InputContract, examples: Sequence[Mapping[str, Any]]) -> Samples:
+def row_bytes(samples: Samples) -> int:
+    """Return how much memory a row of all fields takes."""
+    return max(1, sum(pool[:1].nbytes for pool in samples.pools.values()))
+
+
+def rows_within(samples: Samples, most_bytes: int, least: int, most: int) -> int:
+    """Return how many rows there is room for, within bounds."""
+    return max(least, min(most, most_bytes // row_bytes(samples)))
+
+
+def has_free_axes(samples: Samples) -> bool:
+    """Whether some axis of a row may be of any length."""
+    fields = (one for one in samples.contract.fields if one.path in samples.pools)
+    return any(not isinstance(dim, int) for one in fields for dim in one.shape)
+
+
+def gather_samples(
+    contract: InputContract, examples: Sequence[Mapping[str, Any]], literals: tuple[float, ...] = ()
+) -> Samples:
     """Collect the rows of data_dicts in the recorded form; a field without rows gets invented ones."""
     pools: dict[str, NDArray[Any]] = {}
     others: dict[str, list[Any]] = {}
@@ -83,7 +111,7 @@ def gather_samples(contract: InputContract, examples: Sequence[Mapping[str, Any]
             pools[one.path] = pool if len(pool) else _invented(one, random)
         else:
             others[one.path] = rows
-    return Samples(contract, pools, others)
+    return Samples(contract, pools, others, literals)
 
 
 def _rows_of(example: Mapping[str, Any], one: FieldContract) -> list[Any]:

@@ -1,8 +1,9 @@
 """Rows that look for trouble: NaN, infinities, zeros of both signs, the smallest and largest, ties, constants.
 
 Each row strains one field, in one place, in some places or everywhere; the last rows strain all fields, each in a way
-of its own. Values that fill a row are powers of two or small integers, so that sums over them are exact and no rounding
-is taken for an error; and no row holds two huge values of different sign, whose sum depends on the order.
+of its own. What a function is likeliest to treat apart comes first, so that it is tried whatever else there is no room
+for: the text's own numbers, rows of one value (whose spread is rounding and nothing else), NaN and infinities. No row
+holds two huge values of different sign, whose sum depends on the order.
 """
 
 from __future__ import annotations
@@ -13,12 +14,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hyrax_pack.lowering.proving.samples import Columns, Generator, Samples
+from hyrax_pack.lowering.proving.reading import near_literals
+from hyrax_pack.lowering.proving.samples import Columns, Generator, Samples, rows_within
 
 _SMALLEST = {2: 2.0**-24, 4: 2.0**-140, 8: 2.0**-1060}
-_LARGE = {2: 2.0**12, 4: 2.0**100, 8: 2.0**100}
-_PLAIN = (0.0, -0.0, 1.0, -1.0, 0.5, 2.5, -3.5, 8.0, 1000.0, 2.0**-17, -(2.0**-17))
-MAX_ROWS = 400
+_LARGE = {2: 2.0**15, 4: 2.0**100, 8: 2.0**100}
+_PLAIN = (0.0, -0.0, 1.0, -1.0, 0.5, 2.5, -3.5, 8.0, 10.0, 27.0, 1000.0, 2.0**-17, -(2.0**-17))
+# What detectors saturate at and catalogues write for "missing", and numbers that no sum of them adds up to exactly.
+_CONSTANTS = (0.1, 0.7, 1 / 3, 99.9, 123.4567, 255.0, 4095.0, 65535.0, -99.0, -999.0, 1e-3, 1e20)
+_SEEN_CONSTANTS = 6
+MOST_ROWS, LEAST_ROWS = 1500, 16
+MOST_BYTES = 8 << 20
 _COMBINED_ROWS = 32
 
 Change = Callable[[NDArray[Any], Generator], NDArray[Any]]
@@ -32,6 +38,7 @@ def special_values(dtype: Any) -> list[Any]:
     if dtype.kind in "iu":
         limits = np.iinfo(dtype)
         wanted = {limits.min, limits.max, limits.min + 1, limits.max - 1, 0, 1, 2, 3, 7, 10, 100, -1, -2, -7}
+        wanted |= {limits.max // 2 + 1, 1 << 31, 1 << 32, (1 << 53) + 1}
         return sorted(value for value in wanted if limits.min <= value <= limits.max)
     size = dtype.itemsize
     edges = [np.nan, np.inf, -np.inf, _SMALLEST[size], -_SMALLEST[size], _LARGE[size], -_LARGE[size]]
@@ -40,13 +47,13 @@ def special_values(dtype: Any) -> list[Any]:
 
 def stress_columns(samples: Samples, paths: list[str], random: Generator) -> Columns:
     """Return columns in which every row strains something; `paths` are the fields to strain."""
-    plans = [(path, change) for path in paths for change in _changes(samples.pools[path].dtype)]
-    if len(plans) > MAX_ROWS:
-        plans = [plans[at] for at in np.sort(random.choice(len(plans), MAX_ROWS, replace=False))]
-    together = [*_shared_changes(), *([_by_chance] * (_COMBINED_ROWS if len(paths) > 1 else 0))]
+    plans = [plan for path in paths for plan in _plans(samples, path, random)]
+    room = rows_within(samples, MOST_BYTES, LEAST_ROWS, MOST_ROWS)
+    plans = sorted(plans, key=lambda plan: plan[0])[:room]
+    together = [*_shared_changes(), *([_by_chance] * (min(room, _COMBINED_ROWS) if len(paths) > 1 else 0))]
     columns = samples.draw(len(plans) + len(together), random)
     with np.errstate(all="ignore"):
-        for row, (path, change) in enumerate(plans):
+        for row, (_, path, change) in enumerate(plans):
             columns[path][row] = change(columns[path][row], random)
         for row, shared in enumerate(together, start=len(plans)):
             for path in paths:
@@ -54,14 +61,34 @@ def stress_columns(samples: Samples, paths: list[str], random: Generator) -> Col
     return columns
 
 
-def _changes(dtype: Any) -> Iterator[Change]:
-    values = special_values(dtype)
+def _plans(samples: Samples, path: str, random: Generator) -> list[tuple[int, str, Change]]:
+    """Return what to do to one field, each with its turn: the lowest come first."""
+    pool = samples.pools[path]
+    special, own = special_values(pool.dtype), near_literals(samples.literals, pool.dtype)
+    first = [_everywhere(value) for value in own] + [_in_one_place(value) for value in own]
+    first += [_everywhere(value) for value in _constants(pool, random)]
+    changes = [*first, *_changes(special), *([_faint] if pool.dtype.kind == "f" else [])]
+    return [(turn, path, change) for turn, change in enumerate(changes)]
+
+
+def _constants(pool: NDArray[Any], random: Generator) -> list[Any]:
+    """Return values for rows of one value: odd ones, the largest seen, and some that were seen."""
+    if pool.dtype.kind != "f":
+        return [pool.max()] if pool.size and pool.dtype != np.bool_ else []
+    with np.errstate(all="ignore"):
+        seen = pool[np.isfinite(pool)]
+        chosen = random.choice(seen, _SEEN_CONSTANTS) if seen.size else seen
+        largest = [seen.max()] if seen.size else []
+        limit = np.finfo(pool.dtype).max
+        return [*(pool.dtype.type(value) for value in _CONSTANTS if value < limit), *largest, *chosen]
+
+
+def _changes(values: list[Any]) -> Iterator[Change]:
+    yield from (_one_apart, _scattered(values, positive=False), _scattered(values, positive=True))
     for value in values:
         yield _in_one_place(value)
         yield _everywhere(value)
-    yield from (_scattered(values, positive=False), _scattered(values, positive=True), _ties, _negated, _opposed)
-    if np.dtype(dtype).kind == "f":
-        yield _faint
+    yield from (_ties, _negated, _opposed)
 
 
 def _shared_changes() -> tuple[Change, ...]:
@@ -69,6 +96,7 @@ def _shared_changes() -> tuple[Change, ...]:
         lambda row, random: _everywhere(np.nan)(row, random) if row.dtype.kind == "f" else row,
         lambda row, random: _everywhere(0)(row, random),
         lambda row, random: _everywhere(1)(row, random),
+        lambda row, random: _everywhere(0.1)(row, random) if row.dtype.kind == "f" else row,
         lambda row, random: _in_one_place(np.nan)(row, random) if row.dtype.kind == "f" else row,
         _ties,
         _negated,
@@ -96,6 +124,12 @@ def _in_one_place(value: Any) -> Change:
 
 def _everywhere(value: Any) -> Change:
     return lambda row, random: np.full_like(row, value)
+
+
+def _one_apart(row: NDArray[Any], random: Generator) -> NDArray[Any]:
+    """One value everywhere, and in one place another."""
+    changed = np.full_like(row, row.flat[0]) if row.size else row
+    return _in_one_place(row.flat[-1])(changed, random) if row.size else changed
 
 
 def _scattered(values: list[Any], *, positive: bool) -> Change:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from hyrax_pack.lowering.graph.building import DType, Value
+from hyrax_pack.lowering.graph.building import Dim, DType, Value
 from hyrax_pack.lowering.operations.reducing import dimension
 from hyrax_pack.lowering.tracing.numbers import Size
-from hyrax_pack.lowering.tracing.shadows import ROW_SIZES, Shadowed, quietly
+from hyrax_pack.lowering.tracing.shadows import Shadowed
 from hyrax_pack.lowering.tracing.views import View
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ _METHODS: dict[str, Any] = {function.__name__: function for function in _SAME_NA
 class Traced(NDArrayOperatorsMixin, Shadowed):
     """An array or scalar of numpy that depends on the data; see TracedArray and TracedScalar."""
 
-    __hash__ = None  # type: ignore[assignment]
     trace: Trace
     shadows: tuple[Any, Any]
 
@@ -75,8 +74,9 @@ class Traced(NDArrayOperatorsMixin, Shadowed):
     @property
     def shape(self) -> tuple[Any, ...]:
         """Numbers, and Size where a dimension is known only when the graph runs."""
-        pairs = list(zip(self.shadows[0].shape, self.shadows[1].shape, strict=True))
-        return tuple(self._dim(axis, pair) for axis, pair in enumerate(pairs))
+        if self.is_known:
+            return tuple(self.shadows[0].shape)
+        return tuple(self._dim(axis, dim) for axis, dim in enumerate(self.value.shape))
 
     @property
     def size(self) -> Any:
@@ -96,13 +96,11 @@ class Traced(NDArrayOperatorsMixin, Shadowed):
         """The array itself: complex numbers are not traced."""
         return self
 
-    def _dim(self, axis: int, pair: tuple[int, int]) -> int | Size:
-        if pair == self.trace.batch_sizes and (pair != ROW_SIZES or axis == 0) and not self.is_known:
-            return self.trace.batch_size
-        if pair[0] == pair[1]:
-            return pair[0]
-        is_batch = not self.trace.is_selected(pair)
-        return Size(self.trace, pair, dimension(self.trace.graph, self.value, axis), is_batch=is_batch)
+    def _dim(self, axis: int, dim: Dim) -> int | Size:
+        if isinstance(dim, int):
+            return dim
+        pair = (self.shadows[0].shape[axis], self.shadows[1].shape[axis])
+        return Size(self.trace, pair, dimension(self.trace.graph, self.value, axis))
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         return self.trace.call_ufunc(ufunc, method, inputs, kwargs)
@@ -125,6 +123,14 @@ class Traced(NDArrayOperatorsMixin, Shadowed):
             self.trace.refuse("the truth of an array of several elements", hint="use .any() or .all()")
         condition = self.trace.scalar_of(self)
         return self.trace.decide(condition, (bool(self.shadows[0]), bool(self.shadows[1])))
+
+    def __hash__(self) -> int:
+        if isinstance(self.shadows[0], np.ndarray):
+            raise TypeError("unhashable type: 'numpy.ndarray'")
+        self.trace.refuse(
+            "a value from the data is looked up in a set or dict",
+            hint="compare it: x in (a, b); or make the table an array and pick with an array: np.array(table)[indices]",
+        )
 
     def __float__(self) -> float:
         if not self.is_known:
@@ -250,6 +256,7 @@ class TracedArray(Traced):
         self.trace = trace
         self.shadows = shadows
         self.view_of = view
+        self.born = trace.clock
         self.writes = 0
         self.is_locked = False
         self._known = value is None and view is None
@@ -268,6 +275,16 @@ class TracedArray(Traced):
     def is_known(self) -> bool:
         """Whether it is made of constants alone."""
         return self.root._known
+
+    @property
+    def is_of_one_row(self) -> bool:
+        """Whether it shows a part of its root that belongs to one row."""
+        array = self
+        while array.view_of is not None:
+            if array.view_of.is_row:
+                return True
+            array = array.view_of.base
+        return False
 
     @property
     def value(self) -> Value:
@@ -335,7 +352,3 @@ class TracedArray(Traced):
     def view(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refuse: the same bits under another dtype."""
         self.trace.refuse("ndarray.view does not lower", construct=".view()", hint="use .astype() or .copy()")
-
-    def known_values(self) -> np.ndarray[Any, Any]:
-        """Return the constants of a known array."""
-        return np.array(quietly(np.asarray, [self.shadows[0]], {}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +24,9 @@ def make_filled(trace: Trace, shape: Any, number: Any, dtype: Any = None) -> Any
     wanted = tuple(shape) if isinstance(shape, tuple | list) else (shape,)
     filling = trace.array_of(number)
     dtype = np.dtype(dtype) if dtype is not None else filling.dtype
+    wanted = tuple(shape_dim(trace, dim) for dim in wanted)
     if not any(isinstance(dim, Size) for dim in wanted) and not trace.holds_traced(number):
-        return known(trace, np.full(shadow_of(wanted, 0), shadow_of(number, 0), dtype))
+        return known(trace, np.full(wanted, shadow_of(number, 0), dtype))
     real = [np.full(shadow_of(wanted, at), shadow_of(number, at), dtype) for at in (0, 1)]
     value = broadcast_to_sizes(trace, cast(trace.graph, filling.value, dtype), wanted)
     return wrap(trace, (real[0], real[1]), value)
@@ -32,9 +34,16 @@ def make_filled(trace: Trace, shape: Any, number: Any, dtype: Any = None) -> Any
 
 def broadcast_to_sizes(trace: Trace, value: Value, wanted: Sequence[Any]) -> Value:
     """Repeat a value to a shape of numbers and sizes."""
-    shape = tuple(_fixed(trace, dim) for dim in wanted)
-    sizes = [dim.value if isinstance(dim, Size) else None for dim in wanted]
-    return broadcast(trace.graph, value, shape, sizes)
+    dims = [shape_dim(trace, dim) for dim in wanted]
+    sizes = [dim.value if isinstance(dim, Size) else None for dim in dims]
+    return broadcast(trace.graph, value, tuple(dim.dim if isinstance(dim, Size) else dim for dim in dims), sizes)
+
+
+def shape_dim(trace: Trace, dim: Any) -> int | Size:
+    """Return one dimension of a shape that the text gives: a number, or a size; a value of the data is neither."""
+    if isinstance(dim, Size):
+        return dim
+    return operator.index(dim)
 
 
 def broadcast_sizes(shapes: Sequence[tuple[Any, ...]]) -> tuple[Any, ...]:
@@ -47,9 +56,3 @@ def broadcast_sizes(shapes: Sequence[tuple[Any, ...]]) -> tuple[Any, ...]:
         fixed = [dim for dim in dims if not isinstance(dim, Size) and dim != 1]
         result.append(fixed[0] if fixed else sized[0] if sized else 1)
     return tuple(result)
-
-
-def _fixed(trace: Trace, dim: Any) -> int | None:
-    if isinstance(dim, Size):
-        return dim.shadow(0) if trace.mode == "row" and dim.is_batch else None
-    return int(dim)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hyrax_pack.lowering.graph.building import Value
+from hyrax_pack.lowering.graph.projecting import row_of
+from hyrax_pack.lowering.graph.rows import put_row
 from hyrax_pack.lowering.operations.arithmetic import choose
 from hyrax_pack.lowering.operations.casting import BOOL, INT64, cast
 from hyrax_pack.lowering.operations.indexing import (
@@ -22,7 +24,7 @@ from hyrax_pack.lowering.operations.indexing import (
     select,
 )
 from hyrax_pack.lowering.operations.reducing import reduce_any
-from hyrax_pack.lowering.operations.shaping import expand_dims, reshape, stack, take_positions
+from hyrax_pack.lowering.operations.shaping import element_total, expand_dims, reshape, squeeze, stack, take_positions
 from hyrax_pack.lowering.tracing.arrays import Traced, TracedArray
 from hyrax_pack.lowering.tracing.keys import (
     FULL,
@@ -34,6 +36,7 @@ from hyrax_pack.lowering.tracing.keys import (
     spread,
     write_basic,
 )
+from hyrax_pack.lowering.tracing.numbers import Position
 from hyrax_pack.lowering.tracing.shadows import on_shadows, quietly, shadow_of
 from hyrax_pack.lowering.tracing.views import View
 from hyrax_pack.lowering.tracing.wrapping import adopt, known_pair, wrap
@@ -47,6 +50,10 @@ Items = Sequence[Any]
 def read(trace: Trace, array: Traced, key: Any) -> Any:
     """Return `array[key]`."""
     items = parse_key(trace, key, array.ndim)
+    if any(isinstance(item, Position) for item in items):
+        rest = [item for item in items if not isinstance(item, Position)]
+        row = _row_view(trace, array, items)
+        return row if all(map(is_full, rest)) else read(trace, row, tuple(rest))
     real = on_shadows(operator.getitem, (array, tuple(items)))
     if is_basic(items):
         if isinstance(array, TracedArray):
@@ -72,11 +79,18 @@ def read(trace: Trace, array: Traced, key: Any) -> Any:
 def write(trace: Trace, array: TracedArray, key: Any, new: Any) -> None:
     """Carry out `array[key] = new`, here and in everything that shares the memory."""
     items = parse_key(trace, key, array.ndim)
+    if any(isinstance(item, Position) for item in items):
+        rest = [item for item in items if not isinstance(item, Position)]
+        if array.ndim > 1:
+            return write(trace, _row_view(trace, array, items), tuple(rest), new)
+        return write(trace, _row_of_numbers(trace, array, items[0]), (slice(None), *rest), new)
     if _is_condition(items) and is_basic(items[1:]) and not all(map(is_full, items[1:])):
         rest = read(trace, array, (*[FULL] * items[0].ndim, *items[1:]))  # x[condition, 0] = new: by way of x[:, 0]
         return write(trace, rest, items[0], new)
     if len(items) > 1 and isinstance(items[0], int) and any(isinstance(item, Traced) for item in items[1:]):
         return write(trace, read(trace, array, items[0]), tuple(items[1:]), new)
+    if trace.loop is not None and trace.loop.is_older(array) and not array.is_of_one_row:
+        trace.loop.refuse_state("an array")
     if array.root.is_locked:
         trace.refuse("an array is written that shares its memory with another one", hint="write into a .copy()")
     is_constant = array.is_known and not trace.holds_traced(items, new)
@@ -92,6 +106,41 @@ def write(trace: Trace, array: TracedArray, key: Any, new: Any) -> None:
     else:
         array.overwrite(written)
     return None
+
+
+def _row_view(trace: Trace, array: Any, items: Items) -> Any:
+    """Return the row of a batch that a position names, as a view."""
+    graph, axes = trace.graph, [item for item in items if item is not None]
+    axis = next(at for at, item in enumerate(axes) if isinstance(item, Position))
+    row = axes[axis].row
+    if array.is_known or not isinstance(array, TracedArray) or array.value.shape[axis] is not graph.rows:
+        axes[axis].refuse_value()
+    if axis and not is_basic([item for item in items if not isinstance(item, Position)]):
+        trace.refuse("a row's position beside a list of positions", hint="pick the row first: x[i]")
+    view = View(
+        array,
+        lambda base: row_of(graph, base, axis, row),
+        lambda base, new: put_row(graph, base, axis, row, new),
+        is_row=True,
+    )
+    key = (*[slice(None)] * axis, row)
+    return adopt(trace, (array.shadows[0][key], array.shadows[1][key]), view, [array])
+
+
+def _row_of_numbers(trace: Trace, array: TracedArray, position: Position) -> TracedArray:
+    """Return the row of a batch of single numbers as an array of one, which can be written."""
+    graph, row = trace.graph, position.row
+    if array.is_known or array.value.shape[0] is not graph.rows:
+        position.refuse_value()
+    view = View(
+        array,
+        lambda base: expand_dims(graph, row_of(graph, base, 0, row), [0]),
+        lambda base, new: put_row(graph, base, 0, row, squeeze(graph, new, [0])),
+        is_row=True,
+    )
+    key = slice(row, row + 1)
+    made: TracedArray = adopt(trace, (array.shadows[0][key], array.shadows[1][key]), view, [array])
+    return made
 
 
 def _written(trace: Trace, array: TracedArray, items: Items, new: Any) -> Value:
@@ -113,7 +162,7 @@ def _read_fixed(trace: Trace, value: Value, items: Items, real: tuple[Any, Any])
     if len(arrays) == 1 and items[arrays[0]].dtype != np.bool_ and all(map(is_full, _others(items, arrays))):
         axis, positions = arrays[0], items[arrays[0]]
         dim = value.shape[axis]
-        if dim is not None:
+        if isinstance(dim, int):
             flat = take_positions(graph, value, axis, (positions.ravel() % dim).tolist())
             return reshape(graph, flat, (*value.shape[:axis], *positions.shape, *value.shape[axis + 1 :]))
     lead, tail = _fixed_tail(trace, value, items)
@@ -136,8 +185,8 @@ def _write_fixed(trace: Trace, base: Value, items: Items, new: Value) -> Value:
 
 def _fixed_tail(trace: Trace, value: Value, items: Items) -> tuple[int, np.ndarray[Any, Any]]:
     """Return how many leading axes are of unknown size, and the positions that are meant in the rest taken as one."""
-    lead = next((axis for axis, dim in enumerate(value.shape) if dim is not None), value.rank)
-    sizes = [dim for dim in value.shape[lead:] if dim is not None]
+    lead = next((axis for axis, dim in enumerate(value.shape) if isinstance(dim, int)), value.rank)
+    sizes = [dim for dim in value.shape[lead:] if isinstance(dim, int)]
     if not all(map(is_full, items[:lead])) or len(sizes) != value.rank - lead:
         trace.refuse("positions along an axis of unknown size", hint="pick along the other axes")
     return lead, flat_positions(sizes)[tuple(items[lead:])]
@@ -149,9 +198,8 @@ def _read_selected(trace: Trace, array: Traced, items: Items, real: tuple[Any, A
         trace.refuse("a condition and a list of positions in one subscript", hint="use one after the other")
     if not all(map(is_full, items[1:])):
         return read(trace, read(trace, array, (*[FULL] * condition.ndim, *items[1:])), condition)
-    trace.note_selection(real)
     value = array.value
-    flat = reshape(trace.graph, value, (_product(value.shape[: condition.ndim]), *value.shape[condition.ndim :]))
+    flat = reshape(trace.graph, value, (element_total(value.shape[: condition.ndim]), *value.shape[condition.ndim :]))
     chosen = reshape(trace.graph, condition.value, (flat.shape[0],))
     return wrap(trace, real, select(trace.graph, flat, chosen))
 
@@ -165,9 +213,9 @@ def _write_selected(trace: Trace, base: Value, condition: Value, new: Value) -> 
         trace.refuse(
             "an array is written where a condition holds", hint="use np.where(condition, new, x) with a full-size `new`"
         )
-    total = _product(base.shape)
+    total = element_total(base.shape)
     flat = replace_selected(graph, reshape(graph, base, (total,)), reshape(graph, condition, (total,)), new)
-    sizes = [None if dim is not None else trace.size_of(base, axis) for axis, dim in enumerate(base.shape)]
+    sizes = [None if isinstance(dim, int) else trace.size_of(base, axis) for axis, dim in enumerate(base.shape)]
     return reshape(graph, flat, base.shape, sizes)
 
 
@@ -210,7 +258,7 @@ def _write_traced(trace: Trace, base: Value, items: Items, new: Value, array: Tr
     others = _others(items, at)
     axis = at[-1]
     size = base.shape[axis]
-    if not (is_pair or len(at) == 1) or not all(map(is_full, others)) or size is None:
+    if not (is_pair or len(at) == 1) or not all(map(is_full, others)) or not isinstance(size, int):
         trace.refuse("writing at positions from the data in this form", hint="use np.where with a condition")
     index = items[axis].value
     hot = one_hot(graph, index, size)
@@ -235,12 +283,3 @@ def _is_condition(items: Items) -> bool:
 
 def _others(items: Items, at: Sequence[int]) -> list[Any]:
     return [item for axis, item in enumerate(items) if axis not in at]
-
-
-def _product(dims: Sequence[int | None]) -> int | None:
-    total = 1
-    for dim in dims:
-        if dim is None:
-            return None
-        total *= dim
-    return total

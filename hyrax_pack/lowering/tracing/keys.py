@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hyrax_pack.lowering.graph.building import Graph, Value
+from hyrax_pack.lowering.graph.building import Graph, Shape, Value
 from hyrax_pack.lowering.operations.indexing import replace_positions, replace_range, reversed_axis, take_between
 from hyrax_pack.lowering.operations.reducing import dimension
 from hyrax_pack.lowering.operations.shaping import broadcast, expand_dims, squeeze, take_positions, take_range
@@ -51,7 +51,7 @@ def read_basic(trace: Trace, value: Value, items: Sequence[Any]) -> Value:
         item = axes[axis]
         if isinstance(item, int):
             dim = value.shape[axis]
-            value = take_positions(graph, value, axis, item if dim is None else item % dim)
+            value = take_positions(graph, value, axis, item % dim if isinstance(dim, int) else item)
         else:
             value = _take_slice(trace, value, axis, item)
     kept = [item for item in items if item is None or isinstance(item, slice)]
@@ -69,7 +69,7 @@ def write_basic(trace: Trace, base: Value, items: Sequence[Any], new: Value) -> 
     return _put(graph, base, _restrictions(trace, base, axes), new)
 
 
-def spread(trace: Trace, new: Value, base: Value, shape: tuple[int | None, ...], items: Sequence[Any]) -> Value:
+def spread(trace: Trace, new: Value, base: Value, shape: Shape, items: Sequence[Any]) -> Value:
     """Broadcast what is written to the shape that is written to; unknown dimensions are those of the base."""
     graph = trace.graph
     while new.rank > len(shape):  # numpy allows leading ones
@@ -83,7 +83,7 @@ def spread(trace: Trace, new: Value, base: Value, shape: tuple[int | None, ...],
             sizes.append(None)
             continue
         if isinstance(item, slice):
-            sizes.append(dimension(graph, base, axis) if base.shape[axis] is None else None)
+            sizes.append(None if isinstance(base.shape[axis], int) else _written_size(graph, base, axis, item))
         axis += 1
     return broadcast(graph, new, shape, sizes)
 
@@ -103,7 +103,7 @@ def is_counter(trace: Trace, item: Any) -> bool:
 
 def _parse_item(trace: Trace, item: Any) -> Any:
     if isinstance(item, Position):
-        return 0
+        return item
     if item is None or item is Ellipsis or (isinstance(item, int) and not isinstance(item, bool)):
         return item
     if isinstance(item, np.integer):
@@ -142,6 +142,8 @@ def _parse_slice(trace: Trace, item: slice) -> slice:
 def _axes_used(item: Any) -> int:
     if item is None:
         return 0
+    if isinstance(item, Position):
+        return 1
     dtype = getattr(item, "dtype", None)
     return int(item.ndim) if dtype == np.bool_ else 1
 
@@ -151,7 +153,7 @@ def _take_slice(trace: Trace, value: Value, axis: int, item: slice) -> Value:
     bounds = (item.start, item.stop, item.step)
     if item == FULL:
         return value
-    if dim is not None and not any(isinstance(bound, Size) for bound in bounds):
+    if isinstance(dim, int) and not any(isinstance(bound, Size) for bound in bounds):
         start, stop, step = item.indices(dim)
         if not len(range(start, stop, step)):
             trace.refuse("an empty part is cut out")
@@ -172,7 +174,7 @@ def _restrictions(trace: Trace, base: Value, axes: Sequence[Any]) -> list[tuple[
         dim = base.shape[axis]
         if is_full(item):
             continue
-        if dim is None or (isinstance(item, slice) and any(isinstance(b, Size) for b in (item.start, item.stop))):
+        if not isinstance(dim, int) or _has_sizes(item):
             trace.refuse(
                 "part of the rows is written", hint="write whole columns x[:, i], or use np.where with a condition"
             )
@@ -181,6 +183,14 @@ def _restrictions(trace: Trace, base: Value, axes: Sequence[Any]) -> list[tuple[
         if where != range(dim):
             found.append((axis, where))
     return found
+
+
+def _has_sizes(item: Any) -> bool:
+    return isinstance(item, slice) and any(isinstance(bound, Size) for bound in (item.start, item.stop, item.step))
+
+
+def _written_size(graph: Graph, base: Value, axis: int, item: slice) -> Value | None:
+    return dimension(graph, base, axis) if is_full(item) else None
 
 
 def _put(graph: Graph, base: Value, restrictions: Sequence[tuple[int, range]], new: Value) -> Value:

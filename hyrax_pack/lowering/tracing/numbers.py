@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from hyrax_pack.lowering.graph.building import Value
+from hyrax_pack.lowering.graph.building import Free, Value
 from hyrax_pack.lowering.operations.arithmetic import binary, compare, negate, unary
 from hyrax_pack.lowering.operations.casting import FLOAT64, INT64, cast
 from hyrax_pack.lowering.operations.dividing import floor_divide, remainder
@@ -28,7 +28,6 @@ class TracedNumber(Shadowed):
     """A Python bool, int or float that depends on the data."""
 
     __slots__ = ("_shadows", "trace", "value")
-    __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, trace: Trace, shadows: tuple[Number, Number], value: Value) -> None:
         self.trace = trace
@@ -61,6 +60,12 @@ class TracedNumber(Shadowed):
         self.trace.refuse(
             f"{self._words()} is used as an index, a count or a size",
             hint="let sizes come from shapes that every row shares, and pick with arrays: table[indices]",
+        )
+
+    def __hash__(self) -> int:
+        self.trace.refuse(
+            f"{self._words()} is looked up in a set or dict",
+            hint="compare it: x in (a, b); or make the table an array and pick with an array: np.array(table)[indices]",
         )
 
     def __repr__(self) -> str:
@@ -169,16 +174,22 @@ class TracedNumber(Shadowed):
 
 
 class Size(TracedNumber):
-    """A dimension that is known only when the graph runs: the batch (`is_batch`), or how much was selected."""
+    """A dimension that is known only when the graph runs, or what was calculated of such ones."""
 
-    __slots__ = ("is_batch",)
+    __slots__ = ()
 
-    def __init__(self, trace: Trace, shadows: tuple[int, int], value: Value, *, is_batch: bool) -> None:
-        super().__init__(trace, shadows, value)
-        self.is_batch = is_batch
+    @property
+    def is_batch(self) -> bool:
+        """Whether it is the size of the batch itself: nothing that merely looks like it in the shadows."""
+        return self.value is self.trace.graph.batch
+
+    @property
+    def dim(self) -> Free | None:
+        """The free dimension that it is the size of; None where it was calculated or selected."""
+        return self.trace.graph.free_of(self.value)
 
     def _words(self) -> str:
-        return "the size of the batch" if self.is_batch else "the size of a selection"
+        return "the size of the batch" if self.is_batch else "a size that depends on the data"
 
     def __bool__(self) -> bool:
         return True if self.is_batch else bool(self != 0)
@@ -186,13 +197,15 @@ class Size(TracedNumber):
     def _with(self, other: Any, function: Callable[[Any, Any], Any], *, swapped: bool = False) -> Any:
         if self.is_batch and function in _COMPARISONS:
             return self._compared(other, function)
+        if function is operator.mul and type(other) is int and other == 1:
+            return self
         return super()._with(other, function, swapped=swapped)
 
     def _compared(self, other: Any, function: Callable[[Any, Any], bool]) -> bool:
         """Answer what holds for every batch that is not empty; refuse what depends on how large it is."""
-        if isinstance(other, Size) and other.is_batch and other._shadows == self._shadows:
+        if isinstance(other, Size) and other.is_batch:
             return function(1, 1)
-        if isinstance(other, int | float) and self._shadows in (self.trace.batch_sizes,):
+        if isinstance(other, int | float):
             answers = {function(size, other) for size in (1, 2, 1 << 40)}
             if len(answers) == 1 and not _is_between(other, function):
                 return answers.pop()
@@ -205,29 +218,30 @@ class Size(TracedNumber):
 
 
 class Position(Shadowed):
-    """The counter of a loop over the rows, in a trace of one row: it may only say which row is meant."""
+    """The counter of a loop over the rows: it may only say which row is meant."""
 
-    __slots__ = ("trace",)
-    __hash__ = None  # type: ignore[assignment]
+    __slots__ = ("row", "trace")
 
-    def __init__(self, trace: Trace) -> None:
+    def __init__(self, trace: Trace, row: int) -> None:
         self.trace = trace
+        self.row = row
 
     def shadow(self, which: int) -> int:
-        """Return the place of the one row that is traced; only keys of subscripts ask for it."""
-        return 0
+        """Return the place of the row; only keys of subscripts ask for it."""
+        return self.row
 
-    def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
+    def refuse_value(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refuse."""
         self.trace.refuse(
             "a row's position in its batch is used as a value",
             hint="a row must give the same whatever stands before it; use the counter as an index only",
         )
 
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _refuse
-    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = __neg__ = __abs__ = _refuse
-    __lt__ = __le__ = __gt__ = __ge__ = __bool__ = __int__ = __float__ = __index__ = _refuse
-    __eq__ = __ne__ = __repr__ = __str__ = __format__ = _refuse
-    __array__ = __array_ufunc__ = __array_function__ = _refuse
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = refuse_value
+    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = __neg__ = __abs__ = refuse_value
+    __lt__ = __le__ = __gt__ = __ge__ = __bool__ = __int__ = __float__ = __index__ = refuse_value
+    __eq__ = __ne__ = __hash__ = __repr__ = __str__ = __format__ = refuse_value
+    __array__ = __array_ufunc__ = __array_function__ = refuse_value
 
     def __copy__(self) -> Any:
         return self
@@ -238,7 +252,7 @@ class Position(Shadowed):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        self._refuse()
+        self.refuse_value()
 
 
 _COMPARISONS = frozenset({operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge})
@@ -257,13 +271,15 @@ def emit_number(trace: Trace, function: Callable[..., Any], operands: tuple[Any,
         cast(trace.graph, one.value if isinstance(one, TracedNumber) else trace.graph.constant(one), dtype)
         for one in operands
     ]
+    if function in _STEPPING:
+        for one in values:
+            trace.require_exact(one, _STEPPING[function])
     value = _emit(trace, function, operands, values)
     if isinstance(shadows[0], bool):
         return TracedNumber(trace, (bool(shadows[0]), bool(shadows[1])), value)
-    sizes = [one for one in operands if isinstance(one, Size)]
-    is_size = isinstance(shadows[0], int) and bool(sizes)
+    is_size = isinstance(shadows[0], int) and any(isinstance(one, Size) for one in operands)
     if is_size and all(isinstance(one, Size | int) for one in operands):
-        return Size(trace, (shadows[0], shadows[1]), value, is_batch=all(one.is_batch for one in sizes))
+        return Size(trace, (shadows[0], shadows[1]), value)
     return TracedNumber(trace, (shadows[0], shadows[1]), value)
 
 
@@ -304,6 +320,16 @@ def _is_between(other: float, function: Callable[[Any, Any], bool]) -> bool:
     return function in (operator.eq, operator.ne) and other >= 1
 
 
+_STEPPING = {
+    operator.eq: "==",
+    operator.ne: "!=",
+    operator.lt: "<",
+    operator.le: "<=",
+    operator.gt: ">",
+    operator.ge: ">=",
+    operator.floordiv: "//",
+    operator.mod: "%",
+}
 _PLAIN = {operator.add: "Add", operator.sub: "Sub", operator.mul: "Mul"}
 _COMPARED = {
     operator.eq: "Equal",

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 from hyrax_runtime.contract import Element
 
-from hyrax_pack.lowering.tracing.arrays import TracedArray
+from hyrax_pack.lowering.tracing.arrays import Traced, TracedArray
 from hyrax_pack.lowering.tracing.numbers import Position
-from hyrax_pack.lowering.tracing.shadows import Shadowed
+from hyrax_pack.lowering.tracing.shadows import RowsInText, Shadowed
 
 if TYPE_CHECKING:
     from hyrax_pack.lowering.tracing.trace import Trace
@@ -28,7 +28,8 @@ class Rows(Shadowed):
     `stack` is the array that `np.array` makes of it.
     """
 
-    __hash__ = None  # type: ignore[assignment]
+    def __hash__(self) -> int:
+        raise TypeError("unhashable type: 'list'")
 
     def __init__(self, trace: Trace, stack: TracedArray, element: Element, *, is_batch: bool) -> None:
         self.trace = trace
@@ -48,7 +49,7 @@ class Rows(Shadowed):
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, Position):
-            return self._entry(0)
+            return self._entry(key)
         if isinstance(key, slice) and key == slice(None):
             return self
         if isinstance(key, int):
@@ -104,7 +105,7 @@ class Rows(Shadowed):
             raise AttributeError(f"'list' object has no attribute {name!r}")
         return self.trace.refuse(f"list.{name} of the rows", construct=f".{name}()", hint="np.asarray(rows) first")
 
-    def _entry(self, at: int) -> Any:
+    def _entry(self, at: int | Position) -> Any:
         entry = self.stack[at]
         if self.element != "python":
             return entry
@@ -113,10 +114,13 @@ class Rows(Shadowed):
         return self.trace.python_number(entry, "")
 
 
+def is_stacked(value: Any) -> bool:
+    """Whether a value is one array, or a list that is taken as one: that of the rows."""
+    return isinstance(value, Traced | Rows) or (isinstance(value, RowsInText) and value.is_batch)
+
+
 class Unreadable(Shadowed):
     """A field that no graph can hold, and why."""
-
-    __hash__ = None  # type: ignore[assignment]
 
     trace: Trace
     path: str
@@ -160,7 +164,48 @@ class Unreadable(Shadowed):
     __array__ = __array_ufunc__ = __array_function__ = __len__ = __bool__ = _refuse
     __add__ = __radd__ = __mul__ = __rmul__ = __mod__ = __contains__ = __setitem__ = _refuse
     __lt__ = __le__ = __gt__ = __ge__ = __repr__ = __str__ = __format__ = __int__ = __float__ = __index__ = _refuse
-    __eq__ = __ne__ = _refuse
+    __eq__ = __ne__ = __hash__ = _refuse
+
+
+class Stale(Shadowed):
+    """What a name holds that the row before has bound: whatever a row does with it, rows touch one another."""
+
+    trace: Trace
+
+    def __init__(self, trace: Trace) -> None:
+        self.__dict__["trace"] = trace
+
+    def shadow(self, which: int) -> Any:
+        """Refuse."""
+        self.refuse()
+
+    def refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refuse."""
+        self.trace.refuse(
+            "rows touch one another: a value carries over from row to row",
+            construct="for",
+            hint="let a row use nothing but its own values, or write it for whole arrays",
+        )
+
+    def __copy__(self) -> Stale:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Stale:
+        return self
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self.refuse()
+
+    __array__ = __array_ufunc__ = __array_function__ = __len__ = __bool__ = __iter__ = __next__ = refuse
+    __call__ = __getitem__ = __setitem__ = __delitem__ = __contains__ = __enter__ = __exit__ = refuse
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = refuse
+    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = __matmul__ = __rmatmul__ = refuse
+    __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = __lshift__ = __rlshift__ = refuse
+    __rshift__ = __rrshift__ = __neg__ = __pos__ = __abs__ = __invert__ = __round__ = refuse
+    __lt__ = __le__ = __gt__ = __ge__ = __eq__ = __ne__ = __hash__ = refuse
+    __repr__ = __str__ = __format__ = __int__ = __float__ = __index__ = refuse
 
 
 class FieldDict(dict[str, Any]):

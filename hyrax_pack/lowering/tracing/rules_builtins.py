@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 from hyrax_pack.lowering.operations.casting import FLOAT64, cast
 from hyrax_pack.lowering.tracing.arrays import Traced
+from hyrax_pack.lowering.tracing.gathered import Gathered
 from hyrax_pack.lowering.tracing.numbers import Position, Size, TracedNumber
 from hyrax_pack.lowering.tracing.rows import Rows, Unreadable
-from hyrax_pack.lowering.tracing.shadows import Shadowed, holds_traced, shadow_of
+from hyrax_pack.lowering.tracing.shadows import ROWS, RowsInText, Shadowed, shadow_of
 from hyrax_pack.lowering.tracing.trace import Rule
+from hyrax_pack.lowering.tracing.walking import PerRow, entries_per_row, is_per_row, walk_rows
 
 if TYPE_CHECKING:
     from hyrax_pack.lowering.tracing.trace import Trace
@@ -31,62 +33,48 @@ def lower_len(trace: Trace, value: Any) -> Any:
         if not value.ndim:
             raise TypeError("len() of unsized object")
         return value.shape[0]
-    if trace.mode == "row" and type(value) is list and len(value) == 1 and _from_rows(value[0]):
+    if isinstance(value, RowsInText) and value.is_batch:
         return trace.batch_size
     return len(value)
-
-
-def _from_rows(value: Any) -> bool:
-    return isinstance(value, Position) or holds_traced(value)
 
 
 def lower_range(trace: Trace, *bounds: Any) -> Any:
     """Lower range(): over the rows it is one position, in a trace of one row."""
     if not any(isinstance(bound, Size) for bound in bounds):
         return range(*bounds)
-    if len(bounds) != 1 or not bounds[0].is_batch:
-        trace.refuse("a loop over part of the batch, or over a selection", construct="range()")
+    start, stop, step = (0, *bounds, 1) if len(bounds) == 1 else (*bounds, 1)[:3]
+    if not isinstance(stop, Size) or not stop.is_batch or (start, step) != (0, 1):
+        trace.refuse(
+            "a loop over part of the rows, or as often as the data says",
+            construct="range()",
+            hint="for i in range(len(rows))",
+        )
     if trace.mode == "batch":
         trace.need_rows()
-    return [Position(trace)]
+    return PerRow(trace, [Position(trace, row) for row in range(ROWS)])
 
 
 def lower_enumerate(trace: Trace, values: Any, start: int = 0) -> Any:
     """Lower enumerate()."""
-    if not _is_batch(trace, values):
+    entries = entries_per_row(trace, values)
+    if entries is None:
         return enumerate(values, start)
     if not isinstance(start, int) or start != 0:
         trace.refuse("rows counted from another number than 0", construct="enumerate()")
-    return ((Position(trace), value) for value in _walked(trace, values))
+    return PerRow(trace, [(Position(trace, row), entry) for row, entry in enumerate(entries)])
 
 
 def lower_zip(trace: Trace, *columns: Any, strict: bool = False) -> Any:
     """Lower zip(): rows go with rows."""
-    batches = [_is_batch(trace, column) for column in columns]
-    if not any(batches):
+    if not any(map(is_per_row, columns)):
         return zip(*columns, strict=strict)
-    if not all(batches):
+    if not all(map(is_per_row, columns)):
         trace.refuse(
             "rows go side by side with what is not one per row",
             construct="zip()",
             hint="a row must give the same whatever its place in the batch",
         )
-    return zip(*[_walked(trace, column) for column in columns], strict=strict)
-
-
-def _is_batch(trace: Trace, value: Any) -> bool:
-    """Whether a value has one entry per row of the batch."""
-    if isinstance(value, Rows):
-        return value.is_batch
-    if isinstance(value, Unreadable):
-        return not value.is_row
-    if isinstance(value, Traced):
-        return bool(value.ndim) and isinstance(value.shape[0], Size)
-    return trace.mode == "row" and type(value) is list and len(value) == 1 and _from_rows(value[0])
-
-
-def _walked(trace: Trace, value: Any) -> Iterator[Any]:
-    return trace.walk(value) if isinstance(value, Shadowed) else iter(value)
+    return PerRow(trace, list(zip(*[entries_per_row(trace, column) or () for column in columns], strict=True)))
 
 
 def lower_isinstance(trace: Trace, value: Any, classes: Any) -> bool:
@@ -100,6 +88,8 @@ def lower_isinstance(trace: Trace, value: Any, classes: Any) -> bool:
 
 def lower_type(trace: Trace, *args: Any) -> Any:
     """Lower type() of one value."""
+    if len(args) == 1 and isinstance(args[0], RowsInText):
+        return list
     if len(args) == 1 and isinstance(args[0], Shadowed):
         return list if isinstance(args[0], Unreadable) else type(args[0].shadow(0))
     return type(*args)
@@ -111,7 +101,11 @@ def lower_sequence(kind: type) -> Callable[..., Any]:
     def rule(trace: Trace, *values: Any) -> Any:
         if values and isinstance(values[0], Rows) and kind is list:
             return values[0]
-        return kind(*values)
+        entries = entries_per_row(trace, values[0]) if values else None
+        if entries is not None:
+            return Gathered(trace, entries, is_batch=True)
+        made = kind(*values)
+        return trace.new_list(made) if kind is list else made
 
     return rule
 
@@ -149,23 +143,27 @@ def lower_bool(trace: Trace, *values: Any) -> Any:
 
 def lower_map(trace: Trace, function: Any, *columns: Any) -> Any:
     """Lower map(): every call passes through the trace."""
-    rows = lower_zip(trace, *columns) if len(columns) > 1 else ((one,) for one in columns[0])
-    return (trace.call(function, *row) for row in rows)
+    if not any(map(is_per_row, columns)):
+        return (trace.call(function, *row) for row in zip(*columns, strict=False))
+    rows = lower_zip(trace, *columns)
+    return PerRow(trace, [trace.call(function, *row) for row in walk_rows(trace, rows.take(), frozenset())])
 
 
 def lower_filter(trace: Trace, function: Any, values: Any) -> Any:
-    """Lower filter()."""
+    """Lower filter(), but not of the rows."""
+    if is_per_row(values):
+        trace.refuse("rows are left out", construct="filter()", hint="one entry for every row")
     return (value for value in values if (value if function is None else trace.call(function, value)))
 
 
 def lower_sum(trace: Trace, values: Any, start: Any = 0) -> Any:
     """Lower sum()."""
-    return sum(_walked(trace, values) if isinstance(values, Shadowed) else values, start)
+    return sum(trace.walk(values) if isinstance(values, Shadowed) else values, start)
 
 
 def lower_reversed(trace: Trace, values: Any) -> Any:
     """Lower reversed(): not of the rows."""
-    if _is_batch(trace, values):
+    if is_per_row(values):
         trace.refuse("the rows in another order", construct="reversed()")
     if isinstance(values, Traced):
         return iter(values[::-1])

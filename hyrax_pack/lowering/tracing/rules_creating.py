@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from hyrax_pack.lowering.operations.shaping import join, stack
 from hyrax_pack.lowering.tracing.arrays import Traced, TracedArray
 from hyrax_pack.lowering.tracing.filling import make_filled
 from hyrax_pack.lowering.tracing.numbers import Size, TracedNumber
-from hyrax_pack.lowering.tracing.rows import Rows
+from hyrax_pack.lowering.tracing.rows import is_stacked
 from hyrax_pack.lowering.tracing.shadows import on_shadows, shadow_of
 from hyrax_pack.lowering.tracing.trace import Rule
 from hyrax_pack.lowering.tracing.wrapping import wrap
@@ -27,11 +27,12 @@ if TYPE_CHECKING:
 def lower_array(trace: Trace, object: Any, dtype: Any = None, **options: Any) -> Any:
     """Lower np.array: of an array, of the rows, of nested lists."""
     ndmin = options.get("ndmin", 0)
-    if isinstance(object, Rows):
-        object = object.stack
+    if is_stacked(object):
+        object = trace.array_of(object)
     if isinstance(object, Traced | TracedNumber):
         array = trace.array_of(object)
         value = array.value
+        trace.check_cast(value, array.dtype if dtype is None else dtype)
     else:
         value = _nested(trace, object, np.asarray(shadow_of(object, 0)).dtype)
     if dtype is not None:
@@ -43,7 +44,7 @@ def lower_array(trace: Trace, object: Any, dtype: Any = None, **options: Any) ->
 
 def _nested(trace: Trace, value: Any, dtype: Any) -> Value:
     """Stack nested lists, every leaf cast to the dtype that numpy finds for the whole."""
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple) and not is_stacked(value):
         return stack(trace.graph, [_nested(trace, one, dtype) for one in value], 0)
     return cast(trace.graph, trace.array_of(value).value, dtype)
 
@@ -53,6 +54,7 @@ def lower_asarray(trace: Trace, a: Any, dtype: Any = None, **options: Any) -> An
     if isinstance(a, TracedArray) and (dtype is None or np.dtype(dtype) == a.dtype):
         return a
     if isinstance(a, Traced) and dtype is not None:
+        trace.check_cast(a.value, dtype)
         return cast(trace.graph, a.value, np.dtype(dtype))
     return lower_array(trace, a, dtype)
 
@@ -115,14 +117,14 @@ def lower_arange(trace: Trace, *args: Any, dtype: Any = None, **options: Any) ->
             hint="a row must give the same whatever stands before it",
         )
     real = on_shadows(np.arange, args, {"dtype": dtype})
-    return wrap(trace, real, counting(trace.graph, args[0].value, None))
+    return wrap(trace, real, counting(trace.graph, args[0].value))
 
 
 def lower_concatenate(
     trace: Trace, arrays: Any, axis: Any = 0, *, dtype: Any = None, casting: str = "same_kind"
 ) -> Any:
     """Lower np.concatenate."""
-    if isinstance(arrays, Rows | Traced):
+    if is_stacked(arrays):
         return _joined_rows(trace, arrays, axis)
     parts = [trace.array_of(one) for one in arrays]
     if axis is None:
@@ -145,7 +147,7 @@ def _joined_rows(trace: Trace, rows: Any, axis: int | None) -> Any:
 
 def lower_stack(trace: Trace, arrays: Any, axis: int = 0, *, dtype: Any = None, casting: str = "same_kind") -> Any:
     """Lower np.stack."""
-    if isinstance(arrays, Rows | Traced):
+    if is_stacked(arrays):
         array = np.moveaxis(trace.array_of(arrays), 0, axis)
         return array.astype(dtype if dtype is not None else array.dtype)
     parts = [trace.array_of(one) for one in arrays]
@@ -158,7 +160,7 @@ def _stacked(prepare: Callable[[Any], Any], axis: Callable[[int], int]) -> Calla
     """Return the rule of np.vstack, hstack, dstack or column_stack: each array prepared, then joined."""
 
     def rule(trace: Trace, tup: Any, **options: Any) -> Any:
-        if isinstance(tup, Rows | Traced):
+        if is_stacked(tup):
             return _stacked_rows(trace, trace.array_of(tup), prepare, axis)
         parts = [prepare(trace.array_of(one)) for one in tup]
         return np.concatenate(parts, axis(parts[0].ndim), **options)
@@ -168,13 +170,10 @@ def _stacked(prepare: Callable[[Any], Any], axis: Callable[[int], int]) -> Calla
 
 def _stacked_rows(trace: Trace, array: Any, prepare: Callable[[Any], Any], axis: Callable[[int], int]) -> Any:
     """Join the rows of one array, each prepared: the number of rows need not be known for that."""
-    row = prepare(np.empty(array.shadows[0].shape[1:]))
-    shape = (array.shape[0], *(_named(dim, array.shape[1:]) for dim in row.shape))
+    rows, *dims = array.shape
+    row = prepare(np.empty(tuple(range(2, 2 + len(dims)))))  # sizes that say where the axes go
+    shape = (rows, *(1 if mark == 1 else dims[mark - 2] for mark in row.shape))
     return _joined_rows(trace, np.reshape(array, shape), axis(row.ndim))
-
-
-def _named(dim: int, dims: Sequence[Any]) -> Any:
-    return next((one for one in dims if isinstance(one, Size) and one.shadow(0) == dim), dim)
 
 
 def _as_column(array: Any) -> Any:

@@ -32,6 +32,15 @@ _REDUCING: dict[np.ufunc, Any] = {
     np.logical_and: np.all,
     np.logical_or: np.any,
 }
+# Where the last bit of an operand may decide, by the operand's place.
+_STEPPING: dict[np.ufunc, tuple[int, ...]] = {
+    **dict.fromkeys((np.floor, np.ceil, np.rint, np.trunc, np.sign, np.signbit, np.modf, np.heaviside), (0,)),
+    **dict.fromkeys((np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal), (0, 1)),
+    **dict.fromkeys((np.floor_divide, np.remainder, np.divmod, np.fmod, np.arctan2), (0, 1)),
+    **dict.fromkeys((np.logical_and, np.logical_or, np.logical_xor), (0, 1)),
+    np.logical_not: (0,),
+    np.copysign: (1,),
+}
 _COMPARISONS = frozenset({np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal})
 
 
@@ -71,6 +80,8 @@ def _plain(trace: Trace, ufunc: np.ufunc, operands: Sequence[Any], kwargs: dict[
     if not trace.holds_traced(list(operands)):
         return known_pair(trace, real, list(traced_in(list(operands))))
     values = _loop_operands(trace, ufunc, operands, kwargs.get("dtype"))
+    for at in _STEPPING.get(ufunc, ()):
+        trace.require_exact(values[at], f"np.{ufunc.__name__}")
     made = _run_loop(trace, ufunc, operands, values)
     if isinstance(made, tuple):
         return tuple(wrap(trace, (real[0][i], real[1][i]), one) for i, one in enumerate(made))
@@ -167,7 +178,8 @@ def _power(trace: Trace, operands: Sequence[Any], values: list[Value]) -> Value:
         if number == 1:
             return base
         if number == -1:
-            return binary(graph, "Div", scalar(graph, 1, base), base)
+            made: Value = LOOPS[np.reciprocal](graph, base)
+            return made
         if number == 0.5:
             root = unary(graph, "Sqrt", base)
             if isinstance(operands[0], TracedArray):

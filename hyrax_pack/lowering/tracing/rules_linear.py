@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
+from hyrax_pack.lowering.graph.building import Dim, broadcast_shape
+from hyrax_pack.lowering.graph.exactness import mark_inexact
 from hyrax_pack.lowering.operations.casting import cast
 from hyrax_pack.lowering.operations.products import einsum
 from hyrax_pack.lowering.tracing.numbers import Size
@@ -75,7 +77,12 @@ def lower_einsum(trace: Trace, subscripts: Any, *operands: Any, optimize: Any = 
     if any(len(set(term)) != len(term) for term in equation.replace("->", ",").split(",")):
         trace.refuse("a letter twice in one term of einsum", construct="np.einsum", hint="use np.diagonal")
     dtype = np.asarray(real[0]).dtype
-    shape = tuple(a if a == b else None for a, b in zip(np.shape(real[0]), np.shape(real[1]), strict=True))
+    terms, result = equation.split("->")
+    dims: dict[str, Dim] = {}
+    for one, term in zip(arrays, terms.split(","), strict=True):
+        for letter, dim in zip(term, one.value.shape, strict=True):
+            dims[letter] = broadcast_shape([(dims.get(letter, 1),), (dim,)])[0]
+    shape = tuple(dims[letter] for letter in result)
     return einsum(trace.graph, equation, [cast(trace.graph, one.value, dtype) for one in arrays], shape)
 
 
@@ -85,7 +92,7 @@ def lower_norm(trace: Trace, x: Any, ord: Any = None, axis: Any = None, keepdims
     if array.dtype.kind != "f":
         array = array.astype(np.float64)
     if axis is None and (ord is None or (ord == 2 and array.ndim == 1)):
-        length = np.sqrt(np.sum(np.ravel(array) * np.ravel(array)))
+        length = np.sqrt(np.dot(np.ravel(array), np.ravel(array)))
         return np.reshape(length, (1,) * array.ndim) if keepdims else length
     axes = tuple(range(array.ndim)) if axis is None else normalize_axis_tuple(axis, array.ndim)
     if ord is None or (ord == 2 and len(axes) == 1) or (ord == "fro" and len(axes) == 2):
@@ -165,6 +172,7 @@ def lower_convolve(trace: Trace, a: Any, v: Any, mode: str = "full") -> Any:
         (padded[taps - 1 - at : 2 * taps - 2 - at + size] * dtype.type(weights[at]) for at in range(1, taps)),
         padded[taps - 1 : 2 * taps - 2 + size] * dtype.type(weights[0]),
     )
+    mark_inexact(trace.graph, made.value)  # numpy adds up in another order
     return _middle(made, size, taps, mode)
 
 
@@ -208,7 +216,7 @@ def lower_polyval(trace: Trace, p: Any, x: Any) -> Any:
 
 RULES: dict[Any, Rule] = {
     np.dot: Rule(lower_dot),
-    np.vdot: Rule(lambda trace, a, b: np.sum(np.ravel(trace.array_of(a)) * np.ravel(trace.array_of(b)))),
+    np.vdot: Rule(lambda trace, a, b: np.dot(np.ravel(trace.array_of(a)), np.ravel(trace.array_of(b)))),
     np.inner: Rule(lower_inner),
     np.outer: Rule(lower_outer),
     np.tensordot: Rule(lower_tensordot),

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from hyrax_pack.lowering.graph.building import Graph, Value
+from hyrax_pack.lowering.graph.exactness import mark_inexact
 from hyrax_pack.lowering.operations.arithmetic import (
     binary,
     is_finite,
@@ -51,6 +52,8 @@ _FORMULAS: dict[Any, Formula] = {
     math.isinf: is_infinite,
     math.isfinite: is_finite,
 }
+# One exact step each.
+_PLAIN = frozenset({math.fabs, math.copysign, math.degrees, math.radians, math.isnan, math.isinf, math.isfinite})
 _RAISING = {
     math.sqrt: "np.sqrt",
     math.log: "np.log",
@@ -86,7 +89,10 @@ def _lowered(function: Any, formula: Formula) -> Callable[..., Any]:
             quietly(function, [one.shadow(at) if isinstance(one, TracedNumber) else one for one in numbers], {})
             for at in (0, 1)
         ]
-        return TracedNumber(trace, (shadows[0], shadows[1]), formula(trace.graph, *operands))
+        value = formula(trace.graph, *operands)
+        if function not in _PLAIN:
+            mark_inexact(trace.graph, value)
+        return TracedNumber(trace, (shadows[0], shadows[1]), value)
 
     return rule
 

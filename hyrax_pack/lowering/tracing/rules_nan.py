@@ -62,11 +62,12 @@ def _interpolated_of_counted(ordered: Any, count: Any, share: float, is_weak: bo
     low = np.floor(place).astype(np.int64)
     high = np.minimum(low + 1, np.maximum(count - 1, 0))
     part: Any = place - low
+    is_late, rest = part >= 0.5, 1 - part
     if is_weak:
-        part = part.astype(ordered.dtype)
+        part, rest = part.astype(ordered.dtype), rest.astype(ordered.dtype)
     below, above = _entry(ordered, low), _entry(ordered, high)
     apart = above - below
-    return np.where(part >= 0.5, above - apart * (1 - part), below + apart * part)
+    return np.where(is_late, above - apart * rest, below + apart * part)
 
 
 def _entry(lines: Any, index: Any) -> Any:

@@ -14,7 +14,7 @@ from hyrax_pack.lowering.operations.indexing import gather, gather_along, select
 from hyrax_pack.lowering.operations.shaping import broadcast, reshape, take_positions
 from hyrax_pack.lowering.operations.sorting import argsort, place_in_sorted
 from hyrax_pack.lowering.tracing.numbers import Size
-from hyrax_pack.lowering.tracing.shadows import on_shadows, shadow_of
+from hyrax_pack.lowering.tracing.shadows import shadow_of
 from hyrax_pack.lowering.tracing.trace import Rule
 
 if TYPE_CHECKING:
@@ -50,7 +50,6 @@ def lower_nonzero(trace: Trace, a: Any) -> tuple[Value, ...]:
             construct="np.nonzero",
             hint="keep the shape: np.where(condition, x, fill)",
         )
-    trace.note_selection(tuple(one[0] for one in on_shadows(np.nonzero, [array])))
     positions = trace.graph.constant(np.arange(size, dtype=np.int64))
     return (select(trace.graph, positions, as_truth(trace.graph, array.value)),)
 
@@ -294,23 +293,23 @@ def lower_tri(lower: bool) -> Any:
 
 
 RULES: dict[Any, Rule] = {
-    np.where: Rule(lower_where),
-    np.nonzero: Rule(lower_nonzero),
-    np.flatnonzero: Rule(lower_flatnonzero),
-    np.select: Rule(lower_select),
+    np.where: Rule(lower_where, edges={0: "np.where"}),
+    np.nonzero: Rule(lower_nonzero, edges={0: "np.nonzero"}),
+    np.flatnonzero: Rule(lower_flatnonzero, edges={0: "np.flatnonzero"}),
+    np.select: Rule(lower_select, edges={0: "np.select"}),
     np.clip: Rule(lower_clip),
     np.nan_to_num: Rule(lower_nan_to_num),
     np.take: Rule(lower_take),
     np.take_along_axis: Rule(lower_take_along_axis),
-    np.argsort: Rule(lower_argsort),
-    np.searchsorted: Rule(lower_searchsorted),
-    np.digitize: Rule(lower_digitize),
-    np.isin: Rule(lower_isin),
+    np.argsort: Rule(lower_argsort, edges={0: "np.argsort"}),
+    np.searchsorted: Rule(lower_searchsorted, edges={1: "np.searchsorted"}),
+    np.digitize: Rule(lower_digitize, edges={0: "np.digitize"}),
+    np.isin: Rule(lower_isin, edges={0: "np.isin"}),
     np.interp: Rule(lower_interp),
-    np.round: Rule(lower_round),
-    np.around: Rule(lower_round),
-    np.isclose: Rule(lower_isclose),
-    np.array_equal: Rule(lower_array_equal),
+    np.round: Rule(lower_round, edges={0: "np.round"}),
+    np.around: Rule(lower_round, edges={0: "np.round"}),
+    np.isclose: Rule(lower_isclose, edges={0: "np.isclose", 1: "np.isclose"}),
+    np.array_equal: Rule(lower_array_equal, edges={0: "np.array_equal", 1: "np.array_equal"}),
     np.compress: Rule(lower_compress),
     np.diagonal: Rule(lower_diagonal),
     np.tril: Rule(lower_tri(True)),

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from hyrax_pack.lowering.graph.building import Value
+from hyrax_pack.lowering.graph.building import Free, Graph, Value
+from hyrax_pack.lowering.graph.exactness import mark_inexact
 from hyrax_pack.lowering.operations.arithmetic import as_truth, binary, choose, unary
 from hyrax_pack.lowering.operations.casting import BOOL, FLOAT16, FLOAT32, FLOAT64, INT64, cast
 from hyrax_pack.lowering.operations.reducing import (
@@ -21,8 +22,10 @@ from hyrax_pack.lowering.operations.reducing import (
     reduce_sum,
     running_sum,
 )
-from hyrax_pack.lowering.operations.shaping import reshape
+from hyrax_pack.lowering.operations.shaping import element_total, expand_dims, reshape, take_positions
 from hyrax_pack.lowering.tracing.numbers import Size
+from hyrax_pack.lowering.tracing.shadows import on_shadows
+from hyrax_pack.lowering.tracing.summing import add_up
 from hyrax_pack.lowering.tracing.trace import Rule
 
 if TYPE_CHECKING:
@@ -63,9 +66,10 @@ def _summing(emit: Callable[..., Value], neutral: int) -> Callable[..., Value]:
         wide = np.dtype(dtype) if dtype is not None else summed_dtype(array.dtype)
         if _is_set(where) and where is not True:
             array = np.where(where, array, array.dtype.type(neutral))
-        made = emit(
-            trace.graph, cast(trace.graph, array.value, wide), reduced_axes(trace, array, axis), _keep(keepdims)
-        )
+        value, axes = cast(trace.graph, array.value, wide), reduced_axes(trace, array, axis)
+        if neutral == 0 and not _is_set(initial) and not (_is_set(where) and where is not True):
+            return add_up(trace, value, array.shadows, axes, _keep(keepdims), wide)
+        made = emit(trace.graph, value, axes, _keep(keepdims))
         if _is_set(initial):
             op = "Add" if neutral == 0 else "Mul"
             made = binary(trace.graph, op, made, cast(trace.graph, trace.array_of(initial).value, made.dtype))
@@ -91,7 +95,7 @@ def lower_mean(
     wide = np.dtype(dtype) if dtype is not None else mean_dtype(array.dtype)
     inner = FLOAT32 if wide == FLOAT16 else wide
     value, axes = cast(trace.graph, array.value, inner), reduced_axes(trace, array, axis)
-    made = _mean(trace, value, axes, _keep(keepdims))
+    made = _mean(trace, value, array.shadows, axes, _keep(keepdims))
     return cast(trace.graph, made, wide)
 
 
@@ -100,10 +104,10 @@ def mean_dtype(dtype: Any) -> Any:
     return dtype if dtype.kind == "f" else FLOAT64
 
 
-def _mean(trace: Trace, value: Value, axes: Sequence[int], keep: bool) -> Value:
+def _mean(trace: Trace, value: Value, real: tuple[Any, Any], axes: Sequence[int], keep: bool) -> Value:
     graph = trace.graph
     count = cast(graph, element_count(graph, value, axes), value.dtype)
-    return binary(graph, "Div", reduce_sum(graph, value, axes, keep), count)
+    return binary(graph, "Div", add_up(trace, value, real, axes, keep), count)
 
 
 def lower_var(
@@ -124,8 +128,9 @@ def lower_var(
     graph, array = trace.graph, trace.array_of(a)
     wide = np.dtype(dtype) if dtype is not None else mean_dtype(array.dtype)
     value, axes = cast(graph, array.value, wide), reduced_axes(trace, array, axis)
-    apart = binary(graph, "Sub", value, _mean(trace, value, axes, True))
-    total = reduce_sum(graph, binary(graph, "Mul", apart, apart), axes, _keep(keepdims))
+    apart = binary(graph, "Sub", value, _mean(trace, value, array.shadows, axes, True))
+    real = on_shadows(_apart, [array, tuple(axes), wide])
+    total = add_up(trace, binary(graph, "Mul", apart, apart), real, axes, _keep(keepdims))
     count = element_count(graph, value, axes)
     less = correction if _is_set(correction) else ddof
     if less:
@@ -133,6 +138,11 @@ def lower_var(
         freedom = binary(graph, "Sub", cast(graph, count, FLOAT64), graph.constant(float(less)))
         count = binary(graph, "Max", freedom, graph.constant(0.0))
     return binary(graph, "Div", total, cast(graph, count, wide))
+
+
+def _apart(array: Any, axes: tuple[int, ...], dtype: Any) -> Any:
+    """Return what numpy squares for a variance: it lies in memory as numpy's does."""
+    return np.asarray(array - np.mean(array, axis=axes, dtype=dtype, keepdims=True))
 
 
 def lower_std(trace: Trace, a: Any, axis: Any = None, dtype: Any = None, ddof: Any = 0, **options: Any) -> Value:
@@ -161,7 +171,11 @@ def _extreme(op: str, joined: str) -> Callable[..., Value]:
         if array.dtype == np.uint64:
             trace.refuse("the extreme of uint64 values", construct="np.max", hint="convert to int64 or float64 first")
         _refuse_nothing(trace, array, axis, initial)
-        made = reduce_extreme(graph, op, array.value, reduced_axes(trace, array, axis), _keep(keepdims))
+        axes = reduced_axes(trace, array, axis)
+        made = reduce_extreme(graph, op, array.value, axes, _keep(keepdims))
+        if any(isinstance(array.value.shape[at], Free) and not array.shape[at].is_batch for at in axes):
+            # an axis of no length: an error here too
+            made = binary(graph, joined, made, _first_of(graph, array.value, axes, _keep(keepdims)))
         if _is_set(initial):
             made = binary(graph, joined, made, cast(graph, trace.array_of(initial).value, made.dtype))
         return made
@@ -169,11 +183,18 @@ def _extreme(op: str, joined: str) -> Callable[..., Value]:
     return rule
 
 
+def _first_of(graph: Graph, value: Value, axes: Sequence[int], keep: bool) -> Value:
+    """Return the first entry along some axes."""
+    for axis in sorted(axes, reverse=True):
+        value = take_positions(graph, value, axis, 0)
+    return expand_dims(graph, value, sorted(axes)) if keep else value
+
+
 def _refuse_nothing(trace: Trace, array: Any, axis: Any, initial: Any) -> None:
     """A selection may hold nothing, and then numpy raises."""
     axes = reduced_axes(trace, array, axis)
     dims = [array.shape[at] for at in axes]
-    if not _is_set(initial) and any(isinstance(dim, Size) and not dim.is_batch for dim in dims):
+    if not _is_set(initial) and any(isinstance(dim, Size) and dim.dim is None for dim in dims):
         trace.refuse(
             "the extreme of a selection: numpy raises where nothing is selected",
             construct="np.max",
@@ -206,10 +227,7 @@ def _position(op: str) -> Callable[..., Value]:
         if axis is None:
             if _keep(keepdims):
                 trace.refuse("keepdims without an axis", construct="np.argmax")
-            sizes = [dim.value if isinstance(dim, Size) else None for dim in array.shape]
-            unknown = [dim for dim in array.shape if isinstance(dim, Size)]
-            flat = None if unknown and value.rank and None in value.shape else int(np.prod(array.shadows[0].shape))
-            value, at = reshape(graph, value, (flat,), sizes[:1]), 0
+            value, at = reshape(graph, value, (element_total(value.shape),)), 0
         else:
             at = normalize_axis_index(axis, array.ndim)
         _refuse_nothing(trace, array, axis, None)
@@ -233,7 +251,9 @@ def lower_cumsum(trace: Trace, a: Any, axis: Any = None, dtype: Any = None) -> A
             return np.cumsum(np.ravel(array), 0, dtype)
         axis = 0
     wide = np.dtype(dtype) if dtype is not None else summed_dtype(array.dtype)
-    return running_sum(trace.graph, cast(trace.graph, array.value, wide), normalize_axis_index(axis, array.ndim))
+    value = cast(trace.graph, array.value, wide)
+    made = running_sum(trace.graph, value, normalize_axis_index(axis, array.ndim))
+    return mark_inexact(trace.graph, made) if wide == FLOAT16 else made  # numpy rounds after every step
 
 
 def lower_diff(
@@ -305,11 +325,11 @@ RULES: dict[Any, Rule] = {
     np.min: Rule(_extreme("ReduceMin", "Min")),
     np.amax: Rule(_extreme("ReduceMax", "Max")),
     np.amin: Rule(_extreme("ReduceMin", "Min")),
-    np.any: Rule(_truth(reduce_any)),
-    np.all: Rule(_truth(reduce_all)),
-    np.argmax: Rule(_position("ArgMax")),
-    np.argmin: Rule(_position("ArgMin")),
-    np.count_nonzero: Rule(lower_count_nonzero),
+    np.any: Rule(_truth(reduce_any), edges={0: "np.any"}),
+    np.all: Rule(_truth(reduce_all), edges={0: "np.all"}),
+    np.argmax: Rule(_position("ArgMax"), edges={0: "np.argmax"}),
+    np.argmin: Rule(_position("ArgMin"), edges={0: "np.argmin"}),
+    np.count_nonzero: Rule(lower_count_nonzero, edges={0: "np.count_nonzero"}),
     np.cumsum: Rule(lower_cumsum),
     np.cumulative_sum: Rule(lambda trace, x, *, axis=None, dtype=None: lower_cumsum(trace, x, axis, dtype)),
     np.cumprod: Rule(lower_cumprod),

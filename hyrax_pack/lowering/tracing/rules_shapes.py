@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from hyrax_pack.lowering.graph.building import Shape, Value
+from hyrax_pack.lowering.graph.building import Dim, Shape, Value
 from hyrax_pack.lowering.operations.shaping import expand_dims, reshape, squeeze, transpose
-from hyrax_pack.lowering.tracing.filling import broadcast_sizes, broadcast_to_sizes, make_filled
+from hyrax_pack.lowering.tracing.filling import broadcast_sizes, broadcast_to_sizes, make_filled, shape_dim
 from hyrax_pack.lowering.tracing.numbers import Size
 from hyrax_pack.lowering.tracing.shadows import shadow_of
 from hyrax_pack.lowering.tracing.trace import Rule
@@ -38,14 +39,33 @@ def lower_reshape(trace: Trace, a: Any, shape: Any = None, order: str = "C", *, 
 
 def _target(trace: Trace, array: TracedArray, wanted: Sequence[Any]) -> tuple[Shape, list[Value | None]]:
     """Return a shape with None for what is only known when the graph runs, and the sizes that the call gives for it."""
-    results = [array.shadows[at].reshape(shadow_of(tuple(wanted), at)).shape for at in (0, 1)]
-    shape = tuple(a if a == b and not _is_selection(one) else None for a, b, one in zip(*results, wanted, strict=True))
-    sizes = [one.value if isinstance(one, Size) else None for one in wanted]
+    dims = [shape_dim(trace, one) for one in wanted]
+    sizes = [one.value if isinstance(one, Size) else None for one in dims]
+    shape = tuple(one.dim if isinstance(one, Size) else one for one in dims)
+    if -1 in shape:
+        at = shape.index(-1)
+        shape = (*shape[:at], left_over(array.value.shape, (*shape[:at], *shape[at + 1 :])), *shape[at + 1 :])
     return shape, sizes
 
 
-def _is_selection(one: Any) -> bool:
-    return isinstance(one, Size) and not one.is_batch
+def left_over(whole: Shape, taken: Shape) -> Dim:
+    """Return the dimension that is left of a shape when the others are taken out; None where that is not known.
+
+    Examples
+    --------
+    >>> left_over((4, 6), (8,))
+    3
+    """
+    free = [dim for dim in whole if not isinstance(dim, int)]
+    for dim in taken:
+        if not isinstance(dim, int):
+            if dim is None or dim not in free:
+                return None
+            free.remove(dim)
+    total, part = (math.prod(dim for dim in shape if isinstance(dim, int)) for shape in (whole, taken))
+    if not free:
+        return total // part if part else None
+    return free[0] if len(free) == 1 and total == part else None
 
 
 def _scalars(trace: Trace, shape: Sequence[Any]) -> list[Value | None]:

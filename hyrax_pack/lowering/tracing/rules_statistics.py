@@ -211,6 +211,6 @@ RULES: dict[Any, Rule] = {
     np.quantile: Rule(lower_quantile(1)),
     np.percentile: Rule(lower_quantile(100)),
     np.average: Rule(lower_average),
-    np.histogram: Rule(lower_histogram),
+    np.histogram: Rule(lower_histogram, edges={0: "np.histogram"}),
     np.sort: Rule(lower_sort),
 }

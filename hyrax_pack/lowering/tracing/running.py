@@ -15,19 +15,24 @@ from hyrax_runtime.contract import FieldContract, InputContract
 from hyrax_runtime.manifest import Reason, Slot
 from numpy.typing import NDArray
 
-from hyrax_pack.lowering.graph.building import Graph, Value
+from hyrax_pack.lowering.graph.building import Free, Graph, Value
+from hyrax_pack.lowering.graph.projecting import row_of
+from hyrax_pack.lowering.graph.rows import renamed_row, rows_behind, with_own_sizes
 from hyrax_pack.lowering.operations.arithmetic import choose
-from hyrax_pack.lowering.operations.shaping import expand_dims, squeeze
 from hyrax_pack.lowering.refusal import Refused
 from hyrax_pack.lowering.tracing.arrays import Traced, TracedArray
 from hyrax_pack.lowering.tracing.decisions import MAX_WAYS, Way, join_ways, next_way
+from hyrax_pack.lowering.tracing.hooking import hooks_of
 from hyrax_pack.lowering.tracing.rows import FieldDict, Rows, Unreadable
 from hyrax_pack.lowering.tracing.rules_elementwise import lower_ufunc
+from hyrax_pack.lowering.tracing.shadows import ROWS
 from hyrax_pack.lowering.tracing.table import all_rules
 from hyrax_pack.lowering.tracing.text import line_of_error, load_function
 from hyrax_pack.lowering.tracing.trace import Mode, Trace
 
 Columns = Mapping[str, NDArray[Any]]
+
+_ALONE = "let a row use nothing but its own values, or write it for whole arrays"
 
 
 @dataclass
@@ -53,7 +58,7 @@ def write_down(
     Parameters
     ----------
     shadows : pair of mapping from path to ndarray
-        Two batches, stacked: 5 and 7 rows in mode "batch", one row each in mode "row"; other values, and other sizes
+        Two batches, stacked: 5 and 7 rows in mode "batch", two rows each in mode "row"; other values, and other sizes
         of free dimensions, in each.
 
     Raises
@@ -74,13 +79,44 @@ def write_down(
             raise Refused(Reason(f"more than {MAX_WAYS} ways through its branches", None, "if", "use np.where"))
         way = next_way(ways)
     written.ways = len(ways)
-    graph = written.graph
     for place in results[0]:
         sides = [result[place] for result in results]
         if len({(one.dtype, one.shape) for one in sides}) > 1:
             raise Refused(Reason(f"slot {place} has another dtype or shape on another way", None, "if"))
-        written.outputs[place] = join_ways(ways, sides, lambda c, a, b: choose(graph, c, a, b))
+        if mode == "batch":
+            written.outputs[place] = _joined(written.graph, ways, sides)
+        else:
+            written.outputs[place] = _one_row(written.graph, ways, sides)
+    if mode == "row":
+        written.inputs = {path: row_of(written.graph, value, 0, 0) for path, value in written.inputs.items()}
     return written
+
+
+def _joined(graph: Graph, ways: Sequence[Way], sides: Sequence[Value]) -> Value:
+    return join_ways(ways, sides, lambda condition, a, b: choose(graph, condition, a, b))
+
+
+def _one_row(graph: Graph, ways: Sequence[Way], sides: Sequence[Value]) -> Value:
+    """Return the graph of a row, which must be that of every row and know of no other."""
+    first, *others = (_row_on_all_ways(graph, ways, sides, row) for row in range(ROWS))
+    for row, value in enumerate(others, start=1):
+        if renamed_row(graph, value, row, 0).name != first.name:
+            raise Refused(Reason("rows touch one another: the first is not treated as the next", None, "for", _ALONE))
+    return with_own_sizes(graph, first)
+
+
+def _row_on_all_ways(graph: Graph, ways: Sequence[Way], sides: Sequence[Value], row: int) -> Value:
+    found: dict[tuple[Any, ...], tuple[Way, Value]] = {}
+    for way, side in zip(ways, sides, strict=True):
+        own, value = way.of_row(row), row_of(graph, side, 0, row)
+        key = tuple((one.name, given) for one, given in zip(own.conditions, own.answers, strict=True))
+        if found.setdefault(key, (own, value))[1].name != value.name:
+            raise Refused(Reason("rows touch one another: a row's branch changes another row", None, "if", _ALONE))
+    own_ways, values = zip(*found.values(), strict=True)
+    made = _joined(graph, own_ways, values)
+    if not rows_behind(made, {}) <= {row}:
+        raise Refused(Reason("rows touch one another, or the number of rows enters into them", None, "for", _ALONE))
+    return made
 
 
 def _one_way(
@@ -93,7 +129,7 @@ def _one_way(
 ) -> dict[int, Value]:
     data = _data_dict(trace, contract, shadows, written)
     try:
-        function = load_function(text, trace.call, trace.subject, trace.refuse)
+        function = load_function(text, lambda bound: hooks_of(trace, bound), trace.refuse)
         values = _slot_values(trace, function(data), slots)
     except Exception as error:
         _raise_poison(trace, error)
@@ -107,6 +143,8 @@ def _one_way(
             )
         ) from error
     _raise_poison(trace, None)
+    if trace.left is not None:
+        raise trace.left
     return values
 
 
@@ -136,12 +174,9 @@ def _field(trace: Trace, one: FieldContract, shadows: tuple[Columns, Columns], w
     if why is not None or one.path not in shadows[0]:
         return Unreadable(trace, one.path, why or "there is no row of it to look at")
     pair = (np.array(shadows[0][one.path]), np.array(shadows[1][one.path]))
-    free = tuple(a if a == b else None for a, b in zip(pair[0].shape[1:], pair[1].shape[1:], strict=True))
-    is_row = trace.mode == "row"
-    value = trace.graph.input(one.path, pair[0].dtype, free if is_row else (None, *free))
+    dims = tuple(dim if isinstance(dim, int) else Free(f"{one.path}.{axis}") for axis, dim in enumerate(one.shape, 1))
+    value = trace.graph.input(one.path, pair[0].dtype, (trace.graph.rows, *dims))
     written.inputs[one.path] = value
-    if is_row:
-        value = expand_dims(trace.graph, value, [0])
     array = TracedArray(trace, pair, value)
     return Rows(trace, array, one.element, is_batch=True) if one.form == "list" else array
 
@@ -175,11 +210,13 @@ def _slot_value(trace: Trace, part: Any, slot: Slot, place: int) -> Value:
     if not isinstance(part, Traced):
         trace.refuse(f"slot {place} is {type(part).__name__}, not an array", construct="return")
     lead = [part.shadows[at].shape[:1] for at in (0, 1)]
-    if lead != [(size,) for size in trace.batch_sizes]:
+    of_rows = part.value.shape[:1] == (trace.graph.rows,)
+    if lead != [(size,) for size in trace.batch_sizes] or not (of_rows or trace.mode == "batch"):
         trace.refuse(f"the first axis of slot {place} is not the rows", construct="return")
     if part.dtype != np.dtype(slot.dtype):
         trace.refuse(f"slot {place} is {part.dtype} where {slot.dtype} is recorded", construct="return")
-    for dim, pair in zip(slot.shape[1:], zip(*[part.shadows[at].shape[1:] for at in (0, 1)], strict=True), strict=True):
-        if isinstance(dim, int) and pair != (dim, dim):
-            trace.refuse(f"slot {place} has a dimension of {pair[0]} or {pair[1]} where {dim} is recorded")
-    return squeeze(trace.graph, part.value, [0]) if trace.mode == "row" else part.value
+    for axis, (dim, found) in enumerate(zip(slot.shape[1:], part.value.shape[1:], strict=True), start=1):
+        if isinstance(dim, int) and found != dim:
+            seen = found if isinstance(found, int) else "that depends on the data"
+            trace.refuse(f"slot {place} has a dimension {seen} on axis {axis} where {dim} is recorded")
+    return part.value

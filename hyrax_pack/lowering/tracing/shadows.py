@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 BATCH_SIZES = (5, 7)
-ROW_SIZES = (1, 1)
+ROW_SIZES = (2, 2)
+ROWS = 2  # that a loop over the rows meets; what two rows leave alike, any number leaves alike (see walking.py)
 
 _MAX_DEPTH = 6
 
@@ -29,10 +30,27 @@ class Shadowed:
         raise NotImplementedError
 
 
+class RowsInText(list[Any]):
+    """A list that the text made; `is_batch` where it has one entry per row of the batch (see gathered.py)."""
+
+    __slots__ = ()
+
+    @property
+    def is_batch(self) -> bool:
+        """Whether it has one entry per row."""
+        raise NotImplementedError
+
+    def entries(self) -> list[Any]:
+        """Return what is in it, unwatched."""
+        return list(list.__iter__(self))
+
+
 def shadow_of(value: Any, which: int) -> Any:
     """Replace everything traced inside a value by its shadow."""
     if isinstance(value, Shadowed):
         return value.shadow(which)
+    if isinstance(value, RowsInText):
+        return [shadow_of(item, which) for item in value.entries()]
     kind = type(value)
     if kind is list:
         return [shadow_of(item, which) for item in value]
@@ -45,10 +63,12 @@ def shadow_of(value: Any, which: int) -> Any:
     return value
 
 
-def traced_in(value: Any, depth: int = 0) -> Iterable[Shadowed]:
+def traced_in(value: Any, depth: int = 0) -> Iterable[Any]:
     """Yield everything traced inside a value: in lists, tuples, dicts and slices, some levels deep."""
-    if isinstance(value, Shadowed):
+    if isinstance(value, Shadowed) or (isinstance(value, RowsInText) and value.is_batch):
         yield value
+    elif isinstance(value, RowsInText):
+        yield from traced_in(value.entries(), depth)
     elif depth < _MAX_DEPTH:
         kind = type(value)
         if kind is list or kind is tuple:

@@ -12,7 +12,7 @@ import numpy as np
 
 from hyrax_pack.lowering.tracing.arrays import Traced
 from hyrax_pack.lowering.tracing.numbers import Position, TracedNumber
-from hyrax_pack.lowering.tracing.shadows import Shadowed, holds_traced, shadow_of
+from hyrax_pack.lowering.tracing.shadows import RowsInText, Shadowed, holds_traced, shadow_of
 from hyrax_pack.lowering.tracing.wrapping import known
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def watched_subject(trace: Trace, value: Any) -> Any:
     """Return what is subscripted, watched where a traced key could fix something."""
-    return _Watched(trace, value) if type(value) in (list, tuple, dict) or _is_index_trick(value) else value
+    return _Watched(trace, value) if isinstance(value, list | tuple | dict) or _is_index_trick(value) else value
 
 
 class _Watched:
@@ -36,8 +36,10 @@ class _Watched:
             return self._joined(key)
         if not isinstance(key, Shadowed):
             return self._value[key]
-        if isinstance(key, Position) and isinstance(self._value, list) and len(self._value) == 1:
-            return self._value[0]  # what a loop over the rows has gathered
+        if isinstance(key, Position):
+            if isinstance(self._value, RowsInText) and self._value.is_batch:
+                return self._value[key]
+            key.refuse_value()
         if isinstance(self._value, dict) or not isinstance(key, Traced | TracedNumber):
             self._trace.refuse(
                 "a table is asked by a value from the data",

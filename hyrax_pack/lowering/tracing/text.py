@@ -1,8 +1,6 @@
-"""The captured text, rewritten for tracing.
+"""The captured text as it runs in a trace: rewritten (see rewriting.py), its imports watched, its constants too.
 
-Every call `f(x)` becomes `__hyrax_call__(f, x)` and every `a[i]` that is read `__hyrax_subject__(a)[i]`, so that
-nothing reaches C code, a builtin or a table of constants without passing through the trace. Lines stay what they are.
-Imports are watched: what is not numpy or plain calculation runs in Python only.
+What is not numpy or plain calculation runs in Python only.
 """
 
 from __future__ import annotations
@@ -10,17 +8,17 @@ from __future__ import annotations
 import ast
 import builtins
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from hyrax_runtime.manifest import Reason
 from hyrax_runtime.replay import check_text
 
 from hyrax_pack.lowering.refusal import Refused
+from hyrax_pack.lowering.tracing.rewriting import rewrite
 
 FILE_NAME = "<lowering to_tensor.py>"
-CALL = "__hyrax_call__"
-SUBJECT = "__hyrax_subject__"
+OWN_NAMES = ("__hyrax_", ".")  # of local names that the text does not know of
 
 _CALCULATING = frozenset(
     {
@@ -31,10 +29,11 @@ _CALCULATING = frozenset(
 
 
 def load_function(
-    text: str, call: Callable[..., Any], subject: Callable[[Any], Any], refuse: Callable[..., NoReturn]
+    text: str, hooks: Callable[[Sequence[frozenset[str]]], Mapping[str, Any]], refuse: Callable[..., NoReturn]
 ) -> Callable[[Any], Any]:
-    """Define the text's functions with their calls and subscripts handed to the trace; return `to_tensor`.
+    """Define the text's functions with what they do handed to the trace; return `to_tensor`.
 
+    `hooks` gives the trace's own functions by the names of rewriting.py, once it knows what the loops of the text bind;
     `refuse` is told, from inside the function, of an import that runs in Python only.
 
     Raises
@@ -45,10 +44,10 @@ def load_function(
     check_text(text, "to_tensor.py")
     tree = ast.parse(text)
     _Watched().visit(tree)
-    rewritten = ast.fix_missing_locations(_Rewritten().visit(tree))
+    rewritten, bound = rewrite(tree)
     code = compile(rewritten, FILE_NAME, "exec", dont_inherit=True)
     namespace: dict[str, Any] = {"__name__": "hyrax_to_tensor", "__builtins__": _builtins(refuse)}
-    namespace |= {CALL: call, SUBJECT: subject}
+    namespace |= hooks(bound)
     exec(code, namespace)
     return _Watching(namespace)
 
@@ -108,6 +107,12 @@ class _Watched(ast.NodeVisitor):
         """Patterns test types and values without calling anything."""
         _refuse(node, "match", "patterns look at types and values behind the trace's back", "use np.where")
 
+    def visit_Compare(self, node: ast.Compare) -> None:
+        """A chain would hide the question from the trace."""
+        if len(node.ops) > 1 and any(isinstance(one, ast.Is | ast.IsNot) for one in node.ops):
+            _refuse(node, "is", "identity in a chain of comparisons", "ask one after the other")
+        self.generic_visit(node)
+
     def visit_Attribute(self, node: ast.Attribute) -> None:
         """Double underscores look at what stands for the data, not at the data."""
         if node.attr.startswith("__") and node.attr.endswith("__"):
@@ -122,35 +127,6 @@ class _Watched(ast.NodeVisitor):
             ):
                 _refuse(default, "default", "a mutable default is state that outlives a call", "use None")
         self.generic_visit(node)
-
-
-class _Rewritten(ast.NodeTransformer):
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        self.generic_visit(node)
-        name = ast.copy_location(ast.Name(CALL, ast.Load()), node)
-        return ast.copy_location(ast.Call(name, [node.func, *node.args], node.keywords), node)
-
-    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
-        self.generic_visit(node)
-        if isinstance(node.ctx, ast.Load):
-            name = ast.copy_location(ast.Name(SUBJECT, ast.Load()), node)
-            node.value = ast.copy_location(ast.Call(name, [node.value], []), node)
-        return node
-
-    def visit_arg(self, node: ast.arg) -> ast.AST:
-        node.annotation = None
-        return node
-
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
-        if node.value is None:
-            return ast.copy_location(ast.Pass(), node)
-        value = self.visit(node.value)
-        return ast.copy_location(ast.Assign([self.visit(node.target)], value), node)
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        node.returns = None
-        self.generic_visit(node)
-        return node
 
 
 def _builtins(refuse: Callable[..., NoReturn]) -> dict[str, Any]:

@@ -17,28 +17,29 @@ import numpy as np
 from hyrax_runtime.manifest import Reason
 
 from hyrax_pack.lowering.graph.building import Graph, NoCounterpart, Value
+from hyrax_pack.lowering.graph.exactness import inexact_source, is_inexact
+from hyrax_pack.lowering.graph.rows import ALL_ROWS, rows_behind, stack_rows
 from hyrax_pack.lowering.operations.casting import BOOL, INT64, cast
 from hyrax_pack.lowering.operations.reducing import dimension
 from hyrax_pack.lowering.operations.shaping import reshape
-from hyrax_pack.lowering.refusal import Refused, RowsNeeded, UnluckyShadows
+from hyrax_pack.lowering.refusal import Refused, RowsNeeded
 from hyrax_pack.lowering.tracing import items
 from hyrax_pack.lowering.tracing.arrays import Traced, TracedArray
 from hyrax_pack.lowering.tracing.complexes import TracedComplex
 from hyrax_pack.lowering.tracing.decisions import Way
+from hyrax_pack.lowering.tracing.gathered import Gathered
 from hyrax_pack.lowering.tracing.numbers import Position, Size, TracedNumber, emit_number
-from hyrax_pack.lowering.tracing.rows import Rows, Unreadable
+from hyrax_pack.lowering.tracing.rows import Rows, Stale, Unreadable
 from hyrax_pack.lowering.tracing.shadows import (
     BATCH_SIZES,
     ROW_SIZES,
     holds_traced,
     on_shadows,
-    quietly,
-    shadow_of,
     traced_in,
 )
-from hyrax_pack.lowering.tracing.subjects import watched_subject
 from hyrax_pack.lowering.tracing.text import line_in_text
-from hyrax_pack.lowering.tracing.wrapping import adopt, known, known_pair, wrap
+from hyrax_pack.lowering.tracing.walking import Loop, is_per_row
+from hyrax_pack.lowering.tracing.wrapping import adopt, known, known_attribute, known_pair, wrap
 
 Mode = Literal["batch", "row"]
 
@@ -56,11 +57,14 @@ class Rule:
         The rule does everything itself; numpy is not called on the shadows.
     is_always : bool
         The rule is also asked where nothing traced is among the arguments.
+    edges : mapping from int to str
+        Positions of arguments in which the last bit may decide (which is greatest, in which bin), and what to call it.
     """
 
     lower: Callable[..., Any]
     is_special: bool = False
     is_always: bool = False
+    edges: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -73,15 +77,15 @@ class Trace:
     ufunc_rule: Callable[..., Any]
     way: Way = field(default_factory=Way)
     poison: Refused | None = None
-    has_selections: bool = False
-    selected: set[tuple[int, int]] = field(default_factory=set)
+    left: Refused | None = None
+    rules_running: int = 0
+    clock: int = 0
+    _behind: dict[str, frozenset[int]] = field(default_factory=dict)
+    loop: Loop | None = None
 
     def __post_init__(self) -> None:
         self.batch_sizes = BATCH_SIZES if self.mode == "batch" else ROW_SIZES
-        count = self.graph.batch
-        if self.mode == "row":  # one row; kept from being a constant, so that nothing is worked out from it
-            count = self.graph.one("Identity", [self.graph.constant(np.int64(1))], INT64, ())
-        self.batch_size = Size(self, self.batch_sizes, count, is_batch=True)
+        self.batch_size = Size(self, self.batch_sizes, self.graph.batch)
 
     # -- refusing and deciding
 
@@ -94,6 +98,12 @@ class Trace:
         reason = Reason("a Python loop over the rows", line_in_text(sys._getframe(1)), "for")
         self._stop(RowsNeeded(reason))
 
+    def leave_loop(self) -> None:
+        """Remember that a loop over the rows was left before its end; an error may pass through it all the same."""
+        text = "rows touch one another: a loop over the rows is left before its end"
+        line = line_in_text(sys._getframe(1))
+        self.left = self.left or Refused(Reason(text, line, "break", "let it run over all rows"))
+
     def _stop(self, refused: Refused) -> NoReturn:
         if self.poison is None:
             self.poison = refused
@@ -101,21 +111,16 @@ class Trace:
 
     def decide(self, condition: Value, shadows: tuple[Any, Any]) -> bool:
         """Answer for the truth of a value: this run goes one way, another run will go the other."""
-        return self.way.answer(cast(self.graph, condition, BOOL), bool(shadows[0]))
-
-    def note_selection(self, real: tuple[Any, Any]) -> None:
-        """Remember that a length depends on the data; the two shadows must differ in it to be told apart."""
-        lengths = (len(real[0]), len(real[1]))
-        if lengths[0] == lengths[1] or lengths == self.batch_sizes:
-            line = line_in_text(sys._getframe(1))
-            hint = "keep the shape: np.where(condition, x, fill), or masked sums"
-            self._stop(UnluckyShadows(Reason("how much is selected depends on the data", line, "[condition]", hint)))
-        self.has_selections = True
-        self.selected.add(lengths)
-
-    def is_selected(self, lengths: tuple[int, int]) -> bool:
-        """Whether a pair of lengths depends on the data rather than on the batch."""
-        return self.has_selections and (self.mode == "row" or lengths[0] * 7 != lengths[1] * 5)
+        self.require_exact(condition, "if")
+        asked = cast(self.graph, condition, BOOL)
+        behind = rows_behind(asked, self._behind) if self.mode == "row" else frozenset()
+        if len(behind) > 1 or ALL_ROWS in behind:
+            self.refuse(
+                "rows touch one another: a branch on several rows, or on how many there are",
+                construct="if",
+                hint="let a row use nothing but its own values, or write it for whole arrays",
+            )
+        return self.way.answer(asked, bool(shadows[0]), next(iter(behind), None))
 
     # -- calls
 
@@ -131,7 +136,9 @@ class Trace:
             return self.call_numpy(function, args, kwargs)
         if isinstance(function, type) and issubclass(function, np.generic):
             real = self._really(function, args, kwargs)
-            return wrap(self, real, cast(self.graph, self.array_of(args[0]).value, np.dtype(function)))
+            value = self.array_of(args[0]).value
+            self.check_cast(value, np.dtype(function))
+            return wrap(self, real, cast(self.graph, value, np.dtype(function)))
         return function(*args, **kwargs)
 
     def call_numpy(self, function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
@@ -156,9 +163,20 @@ class Trace:
             )
         real = self._really(function, args, plain)
         try:
-            return self._into(out, adopt(self, real, rule.lower(self, *args, **plain), operands))
+            return self._into(out, adopt(self, real, self._lowered(rule, args, plain), operands))
         except NoCounterpart as error:
             self.refuse(str(error), construct=_name_of(function))
+
+    def _lowered(self, rule: Rule, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        for position, construct in rule.edges.items():
+            for one in traced_in([list(args[position : position + 1]), dict(kwargs)]):
+                if isinstance(one, Traced):
+                    self.require_exact(one.value, construct)
+        self.rules_running += 1
+        try:
+            return rule.lower(self, *args, **kwargs)
+        finally:
+            self.rules_running -= 1
 
     def call_ufunc(self, ufunc: np.ufunc, method: str, inputs: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """Lower one of numpy's element-wise functions or its `reduce`, `accumulate`, `outer`."""
@@ -166,6 +184,18 @@ class Trace:
             return self.ufunc_rule(self, ufunc, method, inputs, dict(kwargs))
         except NoCounterpart as error:
             self.refuse(str(error), construct=f"np.{ufunc.__name__}")
+
+    def require_exact(self, value: Value, construct: str) -> None:
+        """Refuse an edge (a comparison, a rounding) in a value whose last bits may not be numpy's.
+
+        What a rule computes by itself is the rule's own affair: there an edge may lie between two equal sides.
+        """
+        if self.rules_running == 0 and is_inexact(self.graph, value):
+            self.refuse(
+                f"an edge in a value whose last digits may differ from numpy's: {inexact_source(self.graph, value)}",
+                construct=construct,
+                hint="ask it of what the value is computed from: x >= 100 instead of np.log10(x) >= 2",
+            )
 
     def power(self, base: Traced, exponent: Any) -> Any:
         """Return `base ** exponent`, which for some exponents numpy computes in another dtype than np.power."""
@@ -214,14 +244,26 @@ class Trace:
             value = value.stack
         if isinstance(value, Traced):
             return value
+        if isinstance(value, Gathered) and value.is_batch:
+            return self._stacked(value)
         if isinstance(value, TracedNumber):
             real = on_shadows(np.asarray, [value])
             return wrap(self, real, value.value)
-        if isinstance(value, Position | Unreadable | TracedComplex):
+        if isinstance(value, Position | Unreadable | Stale | TracedComplex):
             value.__array__()
         if holds_traced(value):
             return self.call(np.array, value)
         return known(self, np.asarray(value, dtype=_constant_dtype(value, dtype)))
+
+    def _stacked(self, gathered: Gathered) -> TracedArray:
+        """Return the array that a list with one entry per row stacks to."""
+        entries = gathered.entries()
+        real = self._really(np.asarray, (entries,), {})
+        rows = [cast(self.graph, self.array_of(entry).value, real[0].dtype) for entry in entries]
+        if len({row.shape for row in rows}) > 1:
+            self.refuse("rows of differing shape are stacked", hint="give all rows one shape")
+        stack: TracedArray = wrap(self, real, stack_rows(self.graph, rows))
+        return stack
 
     def holds_traced(self, *values: Any) -> bool:
         """Whether something among the values depends on the data."""
@@ -234,7 +276,13 @@ class Trace:
             return array
         if array.is_known:
             return known_pair(self, real, [])
+        self.check_cast(array.value, dtype)
         return wrap(self, real, cast(self.graph, array.value, dtype))
+
+    def check_cast(self, value: Value, dtype: Any) -> None:
+        """Refuse to cut off the fraction of a value whose last bits may not be numpy's."""
+        if np.dtype(dtype).kind in "biu":
+            self.require_exact(value, f"astype({np.dtype(dtype).name})")
 
     def python_number(self, value: Any, construct: str) -> Any:
         """Return what `.item()` gives: a Python number, which stays traced."""
@@ -255,30 +303,14 @@ class Trace:
         return dimension(self.graph, value, axis)
 
     def known_attribute(self, array: Traced, name: str) -> Any:
-        """Return an attribute of a known array; methods give known results."""
-        attribute = getattr(array.shadows[0], name)
-        if not callable(attribute):
-            return known(self, attribute)
-
-        def call(*args: Any, **kwargs: Any) -> Any:
-            if self.holds_traced(list(args), kwargs):
-                self.refuse("this with values from the data", construct=f".{name}()", hint="use np.where or indexing")
-            pair = [
-                quietly(getattr(array.shadows[at], name), shadow_of(list(args), at), shadow_of(kwargs, at))
-                for at in (0, 1)
-            ]
-            made = known_pair(self, (pair[0], pair[1]), [array])
-            if made is None and pair[0] is not None:
-                self.refuse("a view made in a way that is not followed", construct=f".{name}()", hint="use .copy()")
-            return made
-
-        return call
+        """Return an attribute of a known array."""
+        return known_attribute(self, array, name)
 
     # -- subscripts and loops
 
-    def subject(self, value: Any) -> Any:
-        """Return what stands before `[...]` in the text, watched where a traced key could fix something."""
-        return watched_subject(self, value)
+    def new_list(self, made: list[Any]) -> list[Any]:
+        """Return a list of the text, watched where rows may fill it."""
+        return Gathered(self, made) if self.mode == "row" else made
 
     def read_item(self, array: Traced, key: Any) -> Any:
         """Return `array[key]`."""
@@ -286,6 +318,8 @@ class Trace:
             return items.read(self, array, key)
         except (IndexError, ValueError, TypeError) as error:
             self.refuse(f"numpy raises {type(error).__name__}: {error}", construct="[...]")
+        except NoCounterpart as error:
+            self.refuse(str(error), construct="[...]")
 
     def write_item(self, array: TracedArray, key: Any, new: Any) -> None:
         """Carry out `array[key] = new`."""
@@ -293,20 +327,27 @@ class Trace:
             items.write(self, array, key, new)
         except (IndexError, ValueError, TypeError, OverflowError) as error:
             self.refuse(f"numpy raises {type(error).__name__}: {error}", construct="[...] =")
+        except NoCounterpart as error:
+            self.refuse(str(error), construct="[...] =")
 
     def walk(self, value: Any) -> Iterator[Any]:
-        """Iterate as Python does; over the rows only in a trace of one row."""
-        if isinstance(value, Rows | Unreadable):
+        """Iterate where no loop of the text does."""
+        if is_per_row(value):
             if self.mode == "batch":
                 self.need_rows()
-            return iter([value[Position(self)]])
+            self.refuse(
+                "rows touch one another: something walks over all of them",
+                hint="walk over the rows in a loop or a list comprehension, or write it for whole arrays",
+            )
+        if isinstance(value, Unreadable):
+            value.__len__()
         dim = value.shape[0]
         if isinstance(dim, Size):
-            if self.mode == "batch" and dim.is_batch:
-                self.need_rows()
-            if not dim.is_batch:
-                self.refuse("a Python loop over a selection", construct="for", hint="use functions on whole arrays")
-            dim = 1
+            self.refuse(
+                "a Python loop over an axis whose length depends on the data",
+                construct="for",
+                hint="use functions on whole arrays",
+            )
         return (value[at] for at in range(dim))
 
 

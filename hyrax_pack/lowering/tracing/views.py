@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 class View:
     """How a result that may share memory is read from its base, and how the base looks once it was written.
 
-    `read(base)` gives the view's value; `write(base, new)` gives the base's new value.
+    `read(base)` gives the view's value; `write(base, new)` gives the base's new value. `is_row` where it is one row of
+    a batch, picked by its position.
     """
 
     base: TracedArray
     read: Callable[[Value], Value]
     write: Callable[[Value, Value], Value]
+    is_row: bool = False

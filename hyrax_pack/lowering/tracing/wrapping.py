@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from hyrax_pack.lowering.graph.building import Value
 from hyrax_pack.lowering.operations.casting import cast
 from hyrax_pack.lowering.tracing.arrays import Traced, TracedArray, TracedScalar
 from hyrax_pack.lowering.tracing.numbers import TracedNumber
-from hyrax_pack.lowering.tracing.shadows import Shadowed
+from hyrax_pack.lowering.tracing.shadows import Shadowed, quietly, shadow_of
 from hyrax_pack.lowering.tracing.views import View
 
 if TYPE_CHECKING:
@@ -83,6 +82,26 @@ def known_pair(trace: Trace, real: tuple[Any, Any], operands: Sequence[Shadowed]
     return TracedArray(trace, (first, second), None)
 
 
+def known_attribute(trace: Trace, array: Traced, name: str) -> Any:
+    """Return an attribute of a known array; methods give known results."""
+    attribute = getattr(array.shadows[0], name)
+    if not callable(attribute):
+        return known(trace, attribute)
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if trace.holds_traced(list(args), kwargs):
+            trace.refuse("this with values from the data", construct=f".{name}()", hint="use np.where or indexing")
+        pair = [
+            quietly(getattr(array.shadows[at], name), shadow_of(list(args), at), shadow_of(kwargs, at)) for at in (0, 1)
+        ]
+        made = known_pair(trace, (pair[0], pair[1]), [array])
+        if made is None and pair[0] is not None:
+            trace.refuse("a view made in a way that is not followed", construct=f".{name}()", hint="use .copy()")
+        return made
+
+    return call
+
+
 def _adopt_composition(trace: Trace, real: tuple[Any, Any], made: Shadowed, operands: Sequence[Shadowed]) -> Any:
     for at in (0, 1):
         if not _agree(real[at], made.shadow(at)):
@@ -116,12 +135,9 @@ def _fitted(trace: Trace, real: tuple[Any, Any], value: Value) -> Value:
         trace.refuse("the number of dimensions depends on the data")
     value = cast(trace.graph, value, first.dtype)
     for pair, dim in zip(shapes, value.shape, strict=True):
-        if dim is not None and pair != (dim, dim):
+        if isinstance(dim, int) and pair != (dim, dim):
             trace.refuse(f"the rule gives a dimension of {dim} where numpy gives {pair[0]} and {pair[1]}")
-    if trace.has_selections or value.constant is not None:
-        return value
-    dims = tuple(pair[0] if pair[0] == pair[1] else None for pair in shapes)
-    return value if dims == value.shape else replace(value, shape=dims)
+    return value
 
 
 def _lock_if_shared(array: TracedArray, operands: Sequence[Shadowed]) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hyrax_runtime.session import open_session
 
 from hyrax_pack.lowering import Lowered, Refusal
-from hyrax_pack.lowering.compiling import _shadows
+from hyrax_pack.lowering.compiling import draw_shadows
 from hyrax_pack.lowering.graph.model import Outlet
 from hyrax_pack.lowering.graph.scanning import to_scan_model
 from hyrax_pack.lowering.proving.samples import gather_samples
@@ -46,7 +46,7 @@ def test_the_graph_of_the_batch_and_the_scan_agree(path):
     case = read_case(path)
     lowered = case.lower()
     samples = gather_samples(case.contract, [case.data_dict])
-    written = write_down(case.text, case.contract, case.slots, _shadows(samples, "row", 0), "row")
+    written = write_down(case.text, case.contract, case.slots, draw_shadows(samples, "row"), "row")
     outlets = [
         Outlet(case.slots[place].graph_input, value, case.slots[place].shape)
         for place, value in written.outputs.items()

@@ -12,6 +12,9 @@ ROW = (
     "        out.append(({})[0])\n    return np.stack(out)\n"
 )
 POSITIONS = "np.arange(len(x))"
+# What only rows that belong together may do: their contract says so.
+JOINT = ("axis=0)", "axis=0,", "x.sum()", "np.median(x)", "len(x)", "x.shape[0] + x", "x[::-1]", "x[0]")
+STANDING_ALONE = {"x.reshape(len(x), -1)", "np.ones((len(x), 2), dtype=np.float32)"}
 LIMITS = {"float": (-1, 3), "int": (-5, 9), "uint": (0, 9), "bool": (0, 1)}
 # Of integers: a reciprocal and rounding to tens that nobody writes, products that onnxruntime does not wrap around, and
 # sines of whole half-turns, which are rounding and nothing else. Rows must not know their position.
@@ -30,7 +33,9 @@ RAISES = {  # numpy itself does
 
 def lowered(template, expression, dtype):
     limits = LIMITS[dtype.rstrip("0123456789")]
-    return build_case(template.format(expression), {"data/x": [dtype, [4, 6], *limits]}, rows=12).lower()
+    is_joint = template == WHOLE and expression not in STANDING_ALONE and any(one in expression for one in JOINT)
+    settings = {"BATCH": "joint"} if is_joint else {}
+    return build_case(template.format(expression), {"data/x": [dtype, [4, 6], *limits]}, rows=12, **settings).lower()
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)

@@ -57,7 +57,7 @@ def refusal(body, fields=X, **settings):
     ],
 )
 def test_the_reason_names_line_construct_and_cure(body, words):
-    assert str(refusal(body)) == words
+    assert str(refusal(body, BATCH="joint")) == words
 
 
 def test_the_line_of_a_helper_is_named():

@@ -1,4 +1,5 @@
 FIELDS = {"data/image": ["float32", [8, 8], -1, 4]}
+LOWERS = False
 
 
 def to_tensor(data_dict):

@@ -6,4 +6,4 @@ def to_tensor(data_dict):
 
     x = np.arcsinh(np.nan_to_num(np.asarray(data_dict["data"]["x"])))
     y = np.arcsinh(np.nan_to_num(np.asarray(data_dict["data"]["y"]), nan=-1.0))
-    return np.concatenate([x, y, np.log1p(np.abs(x)), np.sign(y)], axis=1)
+    return np.concatenate([x, y, np.log1p(np.abs(x)), y - 1], axis=1)

@@ -1,6 +1,6 @@
 FIELDS = {"data/x": ["float32", [6], -3, 3]}
 BATCH = "joint"
-REFUSED = "not the rows"
+REFUSED = "must be the rows"
 
 
 def to_tensor(data_dict):

@@ -1,5 +1,4 @@
 FIELDS = {"data/x": ["float32", [1, 6], -3, 3]}
-REFUSED = "squeeze"
 
 
 def to_tensor(data_dict):

@@ -1,5 +1,5 @@
 FIELDS = {"data/x": ["float32", [6], -3, 3]}
-REFUSED = "unhashable"
+REFUSED = "in a set or dict"
 
 
 def to_tensor(data_dict):

@@ -1,6 +1,5 @@
 FIELDS = {"data/x": ["float32", [6], -3, 3]}
 BATCH = "joint"
-REFUSED = ""
 
 
 def to_tensor(data_dict):
