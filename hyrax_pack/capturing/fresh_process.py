@@ -6,9 +6,10 @@ hyrax_pack the few modules that need nothing else: those of capturing that say s
 
     job     text, modules, batches: pickled [(rows, data_dict)], watched: which batch to watch the reading of,
             company: pickled (rows together, the first alone, how many), for what extreme rows do to others,
+            taken: dotted names of what the text takes from modules,
             folders: where numpy, the runtime and the modules are, should Python not look there by itself
     answer  failure; or results: [(returns, slots)] by batch, changed, unsteady, kept, read, gone_over, forms, coupled,
-            marks, warnings
+            taken: what stands under those names here, marks, warnings
 """
 
 from __future__ import annotations
@@ -95,7 +96,7 @@ class Trial:
 
     def __init__(self, job: dict[str, Any], *, backwards: bool) -> None:
         with our_own_modules():
-            from hyrax_pack.capturing import extreme_company, limits, recording, watching
+            from hyrax_pack.capturing import extreme_company, limits, module_attributes, recording, watching
         sys.meta_path.insert(0, Blocked())
         from hyrax_runtime import input_guard, replay
 
@@ -103,6 +104,7 @@ class Trial:
         self._extreme_company, self._limits = extreme_company, limits
         for module in job["modules"]:  # what a library writes while it is imported is not the function's doing
             importlib.import_module(module)
+        self.taken = {name: module_attributes.describe(name) for name in job["taken"]}
         self.text: str = job["text"]
         self._compile = replay.compile_function
         self.function: Callable[[Any], Any] = replay.compile_function(self.text)
@@ -146,6 +148,7 @@ class Trial:
             "gone_over": gone_over,
             "forms": {path: _form(values) for path, values in self._paths(self.batches[self.watched][1]).items()},
             "coupled": coupled,
+            "taken": self.taken,
             "marks": self.watch.marks,
             "warnings": self.watch.warnings,
         }
@@ -163,7 +166,8 @@ class Trial:
                 "line": line,
                 "code": linecache.getline(self.filename, line).strip() if line else "",
                 "marks": self.watch.marks,
-            }
+            },
+            "taken": self.taken,
         }
 
     def _call(

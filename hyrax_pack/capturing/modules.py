@@ -5,9 +5,15 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from hyrax_runtime.manifest import Requirement
 from hyrax_runtime.replay import missing_requirements
+
+from hyrax_pack.capturing.origins import own_file_instead
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
 
 # numpy, and the parts of the standard library that only compute.
 ALLOWED = frozenset(
@@ -129,11 +135,13 @@ def refused_module(module: str, *, requires: Sequence[str], home: str) -> str | 
         return "torch will be missing where it runs; write it with numpy, torch never travels"
     if what := refused_name(module):
         return what
+    if what := _hidden_by_a_file(top):
+        return what
     if top in ALLOWED:
         return None
     if top in ("hyrax_pack", "hyrax") or (top == home.partition(".")[0] and top != "__main__"):
         return f"{top}, your own package, will be missing where it runs; move what you need into the same file"
-    if top in sys.stdlib_module_names:
+    if _is_pythons(top):
         listed = top in {_plain_name(name) for name in requires}
         return None if listed else f'{top} does more than compute; remove it, or allow it: [model] requires = ["{top}"]'
     if not is_module(module):
@@ -151,12 +159,19 @@ def requirements_of(modules: Iterable[str]) -> tuple[Requirement, ...]:
     return tuple(_requirement(module) for module in sorted(set(modules)))
 
 
+def _hidden_by_a_file(top: str) -> str | None:
+    if _is_pythons(top):
+        return own_file_instead(top, None)
+    distribution = _distribution_of(top) if is_module(top) else None
+    return own_file_instead(top, distribution) if distribution else None
+
+
 def _refused_distribution(top: str, requires: Sequence[str]) -> str | None:
-    distribution, _ = _distribution_of(top)
+    distribution = _distribution_of(top)
     if distribution is None:
         return f"{top} is a file of this machine and will be missing where it runs; move what you need into the file"
     wanted = {_plain_name(name) for name in requires}
-    if _plain_name(top) in wanted or _plain_name(distribution) in wanted:
+    if _plain_name(top) in wanted or _plain_name(distribution.metadata["Name"]) in wanted:
         return None
     return (
         f"{top} may be missing where it runs; have it installed there and say so: "
@@ -166,24 +181,29 @@ def _refused_distribution(top: str, requires: Sequence[str]) -> str | None:
 
 def _requirement(module: str) -> Requirement:
     top = module.partition(".")[0]
-    if top in sys.stdlib_module_names:
-        return Requirement(module, None, None)
-    return Requirement(module, *_distribution_of(top))
+    found = None if _is_pythons(top) else _distribution_of(top)
+    return (
+        Requirement(module, None, None) if found is None else Requirement(module, found.metadata["Name"], found.version)
+    )
 
 
-def _distribution_of(top: str) -> tuple[str | None, str | None]:
-    """Name and version of the installed distribution that holds a top-level module."""
+def _is_pythons(top: str) -> bool:
+    return top in sys.stdlib_module_names
+
+
+def _distribution_of(top: str) -> Distribution | None:
+    """The installed distribution that holds a top-level module."""
     from importlib import metadata  # 20 ms, and only capturing needs it
 
     try:
         found = metadata.distribution(top)
         files = found.files
         if files is None or any(str(file).startswith((f"{top}/", f"{top}.")) for file in files):
-            return found.metadata["Name"], found.version
+            return found
     except metadata.PackageNotFoundError:
         pass
     names = metadata.packages_distributions().get(top)  # reads every distribution: a tenth of a second
-    return (names[0], metadata.version(names[0])) if names else (None, None)
+    return metadata.distribution(names[0]) if names else None
 
 
 def _plain_name(name: str) -> str:

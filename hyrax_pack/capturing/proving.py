@@ -25,6 +25,7 @@ from hyrax_pack.capturing.coupling import CROWD, Batch, Coupling, MakeBatch, Pla
 from hyrax_pack.capturing.extremes import literals_of
 from hyrax_pack.capturing.fresh_process import Answer, is_same
 from hyrax_pack.capturing.labels import changed_by_labels
+from hyrax_pack.capturing.module_attributes import describe, taken_from_modules
 from hyrax_pack.capturing.rounding import Call, Slots
 from hyrax_pack.capturing.running import (
     as_in_production,
@@ -119,6 +120,8 @@ def prove(
             lives = _run_live(captured, live, plan, lambda given: given)
             crowds = _run_crowds(plan, _quiet_call(live))
             first, other = (run.finish(captured) for run in runs)
+        if problems := _what_is_not_the_same(captured, first):
+            raise ProofError(source_of(captured), problems)
         if "failure" in first:
             raise ProofError(source_of(captured), [_failure(first["failure"])])
         problems = _what_it_does([first, other]) or _what_it_depends_on(captured, folder, job, plan, first, other)
@@ -231,6 +234,17 @@ def _difference(first: Answer, other: Answer, plan: Plan) -> str | None:
     if "failure" in other:
         return f"one of them ends: {_failure(other['failure'])}"
     return _first_difference(first["results"], other["results"], plan)
+
+
+def _what_is_not_the_same(captured: Captured, answer: Answer) -> list[Problem]:
+    """What the text takes from modules, where this process has something else in its place."""
+    problems = []
+    for name, line in taken_from_modules(captured.text).items():
+        here, there = describe(name), answer["taken"][name]
+        if here != there:
+            what = f"`{name}` is {here} here, and {there} where nobody has changed it; give your own another name"
+            problems.append(Problem(_text_line(line), what))
+    return problems
 
 
 def _what_the_live_one_gives(

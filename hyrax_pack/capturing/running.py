@@ -18,6 +18,7 @@ from hyrax_pack.capturing import fresh_process
 from hyrax_pack.capturing.captured import Captured
 from hyrax_pack.capturing.circumstances import Circumstances
 from hyrax_pack.capturing.coupling import Plan
+from hyrax_pack.capturing.module_attributes import taken_from_modules
 from hyrax_pack.errors import Problem, ProofError
 
 TIMEOUT_S = 600
@@ -101,6 +102,7 @@ def pickled_job(captured: Captured, plan: Plan) -> bytes:
         {
             "text": captured.text,
             "modules": [requirement.module for requirement in captured.requirements],
+            "taken": list(taken_from_modules(captured.text)),
             "folders": list(_folders_of(captured)),
             "batches": batches,
             "company": company,

@@ -157,3 +157,77 @@ def test_a_text_that_does_not_end_is_ended(monkeypatch):
 def test_a_file_that_c_code_makes_unheard_is_found_in_the_folder():
     body = "import ctypes\n    ctypes.CDLL(None).creat(b'left', 0o600)\n    return np.asarray(d['data']['x'])"
     assert "it leaves files behind: left; remove that" in prove_text(body, magnitudes)
+
+
+# what stands under the name of a module, or of what is taken from one
+
+
+CHANGED_MODULES = {
+    "a function": ("np.nan_to_num = lambda v: v * 0", "return np.nan_to_num(x)", "numpy.nan_to_num"),
+    "a function below": ("np.linalg.norm = lambda x, axis: x", "return np.linalg.norm(x, axis=1)", "numpy.linalg.norm"),
+    "a function that looks like the old one": (
+        "import functools\n_old = np.clip\n@functools.wraps(_old)\ndef clip(*a): return _old(*a)\nnp.clip = clip",
+        "return np.clip(x, 0, 1)",
+        "numpy.clip",
+    ),
+    "a value": ("np.pi = 3.0", "return x * np.pi", "numpy.pi"),
+    "a name that is there no more": ("np.float = float", "return x.astype(np.float)", "numpy.float"),
+    "a name imported by itself": (
+        "import math\nmath.tau = 6.0",
+        "from math import tau\n    return x * tau",
+        "math.tau",
+    ),
+}
+
+
+@pytest.mark.parametrize(("above", "body", "name"), CHANGED_MODULES.values(), ids=CHANGED_MODULES)
+def test_what_a_project_has_put_in_the_place_of_a_module_s_own_is_refused(load, monkeypatch, above, body, name):
+    import importlib
+
+    owner = importlib.import_module(name.rpartition(".")[0])
+    attribute = name.rpartition(".")[2]
+    monkeypatch.setattr(owner, attribute, getattr(owner, attribute, None), raising=False)  # put back afterwards
+    text = f"import numpy as np\n{above}\n\ndef to_tensor(data_dict):\n    import numpy as np\n"
+    module = load(f"{text}    x = np.ones((len(data_dict['data']['x']), 2))\n    {body}\n")
+    with pytest.raises(ProofError) as caught:
+        prove(capture(module.to_tensor), module.to_tensor, lambda rows: {"data": {"x": [1.0 for _ in rows]}}, [0])
+    assert f"`{name}` is " in str(caught.value)
+    assert "give your own another name" in str(caught.value)
+
+
+def test_what_nobody_has_changed_is_the_same_in_every_process(load):
+    text = (
+        "from __future__ import annotations\nimport numpy as np\nimport scipy.ndimage\nfrom math import pi\n"
+        "from numpy.lib.stride_tricks import sliding_window_view\n\n"
+        "def to_tensor(data_dict):\n    import collections.abc\n    import datetime as dt\n"
+        "    from decimal import Decimal\n"
+        "    x = np.stack(data_dict['data']['x']) * np.float32(pi) + dt.datetime.min.year\n"
+        "    np.ma.masked_invalid(x), np.linalg.norm(x), np.char.upper('a'), np.add.reduce(x), np.newaxis, np.r_[1]\n"
+        "    return scipy.ndimage.gaussian_filter1d(x, 1, axis=1)\n"
+    )
+    module = load(text)
+    captured = capture(module.to_tensor, requires=["scipy"])
+    rows = [np.full(3, row, "f4") for row in range(9)]
+    assert prove(captured, module.to_tensor, lambda ids: {"data": {"x": [rows[i] for i in ids]}}, range(9))
+
+
+def test_a_file_of_one_s_own_that_hides_a_module_of_python_is_refused(load, folder, monkeypatch):
+    import sys
+
+    (folder / "colorsys.py").write_text("def rgb_to_hls(*x):\n    return x\n")
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    monkeypatch.syspath_prepend(str(folder))
+    message = refusal_of(load("def to_tensor(d):\n    import colorsys\n    return colorsys.rgb_to_hls(d)\n").to_tensor)
+    assert "colorsys is your own file colorsys.py, which hides Python's own" in message
+    assert "rename it" in message
+
+
+def test_a_file_of_one_s_own_that_hides_an_installed_module_is_refused(load, folder, monkeypatch):
+    (folder / "xdist.py").write_text("def f(x):\n    return x\n")
+    monkeypatch.setitem(__import__("sys").modules, "xdist", types.ModuleType("xdist"))
+    monkeypatch.delitem(__import__("sys").modules, "xdist")
+    monkeypatch.syspath_prepend(str(folder))
+    function = load("def to_tensor(d):\n    import xdist\n    return xdist.f(d)\n").to_tensor
+    assert "xdist is your own file xdist.py, which hides that of pytest-xdist" in refusal_of(
+        function, requires=["xdist"]
+    )
