@@ -120,10 +120,10 @@ def prove(
             lives = _run_live(captured, live, plan, lambda given: given)
             crowds = _run_crowds(plan, _quiet_call(live))
             first, other = (run.finish(captured) for run in runs)
-        if problems := _what_is_not_the_same(captured, first):
+        failed = [_failure(first["failure"])] if "failure" in first else []
+        missing = failed and first["failure"]["kind"] == "ModuleNotFoundError"  # then nothing can be taken from it
+        if problems := failed if missing else _what_is_not_the_same(captured, first) or failed:
             raise ProofError(source_of(captured), problems)
-        if "failure" in first:
-            raise ProofError(source_of(captured), [_failure(first["failure"])])
         problems = _what_it_does([first, other]) or _what_it_depends_on(captured, folder, job, plan, first, other)
     problems = problems or _what_the_live_one_gives(captured, live, plan, lives, first)
     problems = problems or _what_labels_do(captured, live, plan, with_labels)
