@@ -140,7 +140,9 @@ def _prove(
     names = [one.name for one in model.graph.input]
     unread = [name for name in names if not fields[name].read]
     if unread:
-        raise Refused(Reason(f"the graph needs the field {unread[0]!r}, which was not seen to be read"))
+        text = f"the graph needs the field {unread[0]!r}, which was not seen to be read"
+        hint = "let the function read the same fields whatever their values are"
+        raise Refused(Reason(text, hint=hint), is_unsound=True)
     data = model.SerializeToString()
     promises = [
         Promise(outlet.name, place, _precision(written.graph, outlet.value))

@@ -15,6 +15,7 @@ from hyrax_pack.config import Config, load_config
 from hyrax_pack.data import DataProvider, observe_group
 from hyrax_pack.errors import HyraxError
 from hyrax_pack.model import ModelSpec, build_model, describe_model, model_class
+from hyrax_pack.workflow.choosing_form import check_sound
 from hyrax_pack.workflow.evidence import Evidence, evidence_group, gather_evidence, record_contract
 from hyrax_pack.workflow.shipping import check_rows_alone
 from hyrax_pack.workflow.trained import capture_of
@@ -136,7 +137,7 @@ def _prove(captured: Captured, spec: ModelSpec, settings: Config) -> tuple[Evide
 
 
 def _lower(captured: Captured, evidence: Evidence, proof: Proof) -> Finding:
-    """Say whether to_tensor would lower; a bundle that replays it is as right, so a refusal does not fail the check."""
+    """Say whether to_tensor would lower; a bundle that replays it is as right, so that alone does not fail the check."""
     from hyrax_pack.exporting.slots import observe_layout
     from hyrax_pack.lowering import Refusal, lower
 
@@ -151,6 +152,7 @@ def _lower(captured: Captured, evidence: Evidence, proof: Proof) -> Finding:
         examples=[evidence.data_dict(evidence.held_out or evidence.sample)],
     )
     if isinstance(found, Refusal):
+        check_sound(found, captured)
         return Finding("lowering", True, (f"stays Python text in the bundle: {found}",))
     return Finding("lowering", True, ("becomes one graph with the network: the bundle needs no Python",))
 

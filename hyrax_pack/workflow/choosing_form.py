@@ -10,10 +10,11 @@ from hyrax_runtime.contract import InputContract
 from hyrax_runtime.manifest import Reason
 
 from hyrax_pack.capturing import Captured
-from hyrax_pack.errors import LoweringError
+from hyrax_pack.errors import CaptureError, LoweringError, Problem
 
 if TYPE_CHECKING:
     from hyrax_pack.exporting import Network
+    from hyrax_pack.lowering import Refusal
     from hyrax_pack.packing import Lowered
 
 Lower = Literal["auto", "require", "off"]
@@ -61,6 +62,8 @@ def choose_form(
 
     Raises
     ------
+    CaptureError
+        Lowering has found something wrong with the function itself, in whatever form it travels.
     LoweringError
         `require`, and it cannot be done; or the fused graph differs from its parts.
     """
@@ -71,6 +74,7 @@ def choose_form(
 
     found = lower(captured.text, contract=contract, slots=network.slots, function=function, examples=examples)
     if isinstance(found, Refusal):
+        check_sound(found, captured)
         return _replayed(mode, found.reason, str(found))
     try:
         fused = fuse(found, network.graph)
@@ -90,6 +94,18 @@ def choose_form(
         f"both forms travel; {preferred} is marked as the quicker" if keep_text else "the file holds no Python",
     )
     return Form(Lowered(found.model, fused, preferred, keep_text=keep_text), None, says)
+
+
+def check_sound(refusal: Refusal, captured: Captured) -> None:
+    """Refuse a function that is wrong in whatever form it travels: replaying it would be wrong as well.
+
+    Raises
+    ------
+    CaptureError
+        It keeps something between calls, or its rows touch one another where they were found to stand alone.
+    """
+    if refusal.is_unsound:
+        raise CaptureError(f"{captured.origin}: to_tensor", [Problem("", str(refusal))])
 
 
 def _replayed(mode: Lower, reason: Reason, words: str) -> Form:

@@ -86,6 +86,16 @@ def traced_in(value: Any, depth: int = 0) -> Iterable[Any]:
                 yield from traced_in(item, depth + 1)
 
 
+def flat_parts(value: Any, depth: int = 0) -> Iterable[Any]:
+    """Yield what is inside lists, tuples and dicts, some levels deep."""
+    if depth < _MAX_DEPTH and isinstance(value, list | tuple | dict):
+        parts = value.entries() if isinstance(value, RowsInText) else value
+        for part in parts.values() if isinstance(parts, dict) else parts:
+            yield from flat_parts(part, depth + 1)
+    else:
+        yield value
+
+
 def holds_traced(*values: Any) -> bool:
     """Whether there is anything traced inside the values."""
     return any(True for value in values for _ in traced_in(value))

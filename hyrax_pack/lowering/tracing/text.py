@@ -83,7 +83,8 @@ class _Watching:
     def __call__(self, data_dict: Any) -> Any:
         result = self._function(data_dict)
         if self._state() != self._before:
-            raise Refused(Reason("state that outlives a call", None, None, "keep nothing between calls"))
+            reason = Reason("state that outlives a call", None, None, "keep nothing between calls")
+            raise Refused(reason, is_unsound=True)
         return result
 
     def _state(self) -> str:
@@ -101,7 +102,8 @@ class _Watched(ast.NodeVisitor):
 
     def visit_Global(self, node: ast.Global) -> None:
         """State that outlives a call."""
-        _refuse(node, "global", "state that outlives a call", "return everything; keep nothing between calls")
+        hint = "return everything; keep nothing between calls"
+        raise Refused(Reason("state that outlives a call", node.lineno, "global", hint), is_unsound=True)
 
     def visit_Match(self, node: ast.Match) -> None:
         """Patterns test types and values without calling anything."""

@@ -33,6 +33,7 @@ from hyrax_pack.lowering.tracing.rows import Rows, Stale, Unreadable
 from hyrax_pack.lowering.tracing.shadows import (
     BATCH_SIZES,
     ROW_SIZES,
+    flat_parts,
     holds_traced,
     on_shadows,
     traced_in,
@@ -129,8 +130,9 @@ class Trace:
         rule = self._rule(function)
         if rule is not None and rule.is_always:
             return rule.lower(self, *args, **kwargs)
+        self._refuse_chance(function)
         if not holds_traced(args, kwargs):
-            self._refuse_chance(function)
+            self._refuse_clock(function, args, kwargs)
             return known(self, function(*args, **kwargs))
         if rule is not None:
             return self.call_numpy(function, args, kwargs)
@@ -235,6 +237,14 @@ class Trace:
         home = getattr(function, "__module__", None) or type(owner).__module__
         if str(home).startswith("numpy.random") or type(owner).__module__.startswith("numpy.random"):
             self.refuse("random numbers", construct=_name_of(function), hint="draw them in the data set, as a field")
+
+    def _refuse_clock(self, function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        """Refuse numpy's own words for the present: what they stand for would be that of the export."""
+        parts = flat_parts([list(args), dict(kwargs)])
+        if any(isinstance(one, str) and one.strip().lower() in _CLOCK for one in parts):
+            hint = "pass the time as a field of the data set"
+            reason = Reason("the present time", line_in_text(sys._getframe(1)), _name_of(function), hint)
+            self._stop(Refused(reason, is_unsound=True))
 
     # -- values
 
@@ -356,6 +366,7 @@ _OUTSIDE = (
     np.datetime64, np.load, np.loadtxt, np.genfromtxt, np.fromfile, np.memmap, np.save, np.savez, np.savetxt,
     np.show_config, np.get_include,
 )  # fmt: skip
+_CLOCK = frozenset({"now", "today"})
 _SHIFTS = (np.fft.fftshift, np.fft.ifftshift)
 
 

@@ -1,0 +1,84 @@
+"""A refusal says whether the function can travel in another form, or is wrong in every form."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from hyrax_pack.errors import CaptureError
+from hyrax_pack.lowering import Refusal
+from hyrax_pack.workflow.choosing_form import check_sound
+from tests.pack.lowering.cases import build_case
+
+X = {"data/x": ["float32", [6], -3, 3]}
+HEAD = "def to_tensor(d):\n    import numpy as np\n    x = np.asarray(d['data']['x'])\n"
+COUNTING = "SEEN = [0]\n\n\n" + HEAD + "    SEEN[0] += 1\n    return x * SEEN[0]\n"
+GLOBAL = "SEEN = 0\n\n\n" + HEAD + "    global SEEN\n    SEEN = SEEN + 1\n    return x\n"
+
+WRONG_IN_EVERY_FORM = {
+    "a constant that counts the calls": (COUNTING, "outlives a call"),
+    "a global that is assigned": (GLOBAL, "outlives a call"),
+    "a branch on the size of the batch": (HEAD + "    return x * 2 if len(x) > 4 else x\n", "row 0 of 17"),
+    "the mean over the batch": (HEAD + "    return x - x.mean(axis=0)\n", "alone than among others"),
+    "a bad row that spoils all": (
+        HEAD + "    return x * 0 if (x == -99).any() else x\n",
+        "row 0 of 4 gives other values alone",
+    ),
+    "the least of all rows for what is missing": (
+        HEAD + "    good = np.isfinite(x)\n    return np.where(good, x, x[good].min())\n",
+        "alone",
+    ),
+    "what is done from a row on": (
+        HEAD + "    out = x.copy()\n    out[700:] = 0\n    return out\n",
+        "of 701 gives other values alone",
+    ),
+    "the present day": (
+        HEAD + "    return x + np.array('today', dtype='datetime64[D]').astype(int)\n",
+        "the present time",
+    ),
+    "random numbers": (HEAD + "    return x + np.random.random(x.shape)\n", "random numbers"),
+}
+REPLAYED = {
+    "a table asked by a value": HEAD
+    + "    table = {0: 1.0}\n    return np.array([table.get(int(v), 2.0) for v in x[:, 0]])\n",
+    "an order of equal values": HEAD + "    return np.argsort(x, axis=1)\n",
+    "an import": HEAD + "    import scipy\n    return x\n",
+    "an edge in a logarithm": HEAD + "    return np.floor(np.log10(np.abs(x) + 1))\n",
+}
+
+
+@pytest.mark.parametrize("name", WRONG_IN_EVERY_FORM)
+def test_what_is_wrong_in_every_form_is_marked(name):
+    text, words = WRONG_IN_EVERY_FORM[name]
+    found = build_case(text, X).lower()
+    assert isinstance(found, Refusal)
+    assert found.is_unsound
+    assert words in str(found)
+
+
+@pytest.mark.parametrize("name", REPLAYED)
+def test_what_only_a_graph_cannot_say_is_not(name):
+    found = build_case(REPLAYED[name], X).lower()
+    assert isinstance(found, Refusal)
+    assert not found.is_unsound
+
+
+@pytest.mark.parametrize("name", ["the mean over the batch", "a bad row that spoils all"])
+def test_rows_that_were_declared_to_belong_together_may_touch(name):
+    found = build_case(WRONG_IN_EVERY_FORM[name][0], X, BATCH="joint").lower()
+    assert not isinstance(found, Refusal), str(found)
+
+
+def test_a_field_that_capture_did_not_see_read_is_a_fault_of_the_record():
+    case = build_case(HEAD + "    return x\n", X)
+    unread = replace(case.contract, fields=tuple(replace(one, read=False) for one in case.contract.fields))
+    case.contract = unread
+    assert case.lower().is_unsound
+
+
+def test_what_is_wrong_in_every_form_is_not_shipped_as_text_either():
+    captured = SimpleNamespace(origin="net.py:Net")
+    refusal = build_case(WRONG_IN_EVERY_FORM["a bad row that spoils all"][0], X).lower()
+    with pytest.raises(CaptureError, match=r"net\.py:Net: to_tensor: .*alone than among others"):
+        check_sound(refusal, captured)
+    check_sound(build_case(REPLAYED["an import"], X).lower(), captured)
