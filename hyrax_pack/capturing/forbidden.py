@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from hyrax_runtime.replay_text import character_problem, name_problem
 
 from hyrax_pack.capturing.finding import Definition
+from hyrax_pack.capturing.hash_order import names_of_sets, order_of_a_set
 from hyrax_pack.capturing.modules import refused_name
 from hyrax_pack.capturing.outer_names import dotted_name
 from hyrax_pack.capturing.surroundings import surroundings_problem
@@ -44,10 +45,6 @@ _INSIDES = frozenset(
 _PLACES = frozenset({"__array_interface__", "__array_struct__", "ctypes"})  # where an array lies in memory
 _WRITERS = frozenset({"dump", "tofile", "write_bytes", "write_text"})  # methods of an array or path
 _READERS = frozenset({"is_dir", "is_file", "iterdir", "read_bytes", "read_text"})  # methods of a path
-# Calls whose result keeps the order of their first argument.
-_IN_ORDER = frozenset(
-    {"array", "asarray", "concatenate", "enumerate", "fromiter", "iter", "join", "list", "stack", "tuple", "zip"}
-)
 
 
 def forbidden_constructs(definition: Definition, imported: Mapping[str, str]) -> Iterator[Problem]:
@@ -60,10 +57,10 @@ def forbidden_constructs(definition: Definition, imported: Mapping[str, str]) ->
     imported : mapping of str to str
         What the imports inside it and above it bind: name -> dotted name.
     """
-    known = dict(imported) | _aliases(definition.node, imported)
+    walk = _Walk(definition.node, imported)
     yield from _hidden_characters(definition)
     for statement in definition.node.body:
-        for node, what in _walk(statement, [], known, definition.node):
+        for node, what in walk.problems(statement):
             place = node.iter if isinstance(node, ast.comprehension) else node
             yield Problem(definition.where(place), what)
     if definition.in_class:
@@ -95,18 +92,33 @@ def _aliases(function: ast.AST, imported: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _walk(
-    node: ast.AST, within: list[ast.AST], imported: Mapping[str, str], function: ast.AST
-) -> Iterator[tuple[ast.AST, str]]:
-    what = _what_is_wrong(node, within, imported) or surroundings_problem(node, within, imported, function)
-    if what:
-        yield node, what
-    if isinstance(node, ast.Attribute) and what:
-        return  # np.random.normal: said once for the whole name
-    within.append(node)
-    for child in ast.iter_child_nodes(node):
-        yield from _walk(child, within, imported, function)
-    within.pop()
+class _Walk:
+    """Goes through a function, and knows what stands around each node."""
+
+    def __init__(self, function: ast.AST, imported: Mapping[str, str]) -> None:
+        self._function = function
+        self._imported = dict(imported) | _aliases(function, imported)
+        self._sets = names_of_sets(function)
+        self._within: list[ast.AST] = []
+
+    def problems(self, node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
+        """Every node below this one that is wrong, with what is wrong with it."""
+        what = self._what_is_wrong(node)
+        if what:
+            yield node, what
+        if isinstance(node, ast.Attribute) and what:
+            return  # np.random.normal: said once for the whole name
+        self._within.append(node)
+        for child in ast.iter_child_nodes(node):
+            yield from self.problems(child)
+        self._within.pop()
+
+    def _what_is_wrong(self, node: ast.AST) -> str | None:
+        return (
+            _what_is_wrong(node, self._within, self._imported)
+            or order_of_a_set(node, self._within, self._sets)
+            or surroundings_problem(node, self._within, self._imported, self._function)
+        )
 
 
 def _what_is_wrong(node: ast.AST, within: list[ast.AST], imported: Mapping[str, str]) -> str | None:
@@ -119,14 +131,9 @@ def _what_is_wrong(node: ast.AST, within: list[ast.AST], imported: Mapping[str, 
         return _attribute(node, imported)
     if isinstance(node, ast.Call):
         return _call(node, imported)
-    if isinstance(node, ast.For | ast.comprehension) and _is_set(node.iter):
-        return _HASH_ORDER
     if isinstance(node, ast.Await | ast.AsyncFor | ast.AsyncWith | ast.AsyncFunctionDef):
         return "awaits; tensors are computed, not awaited"
     return None
-
-
-_HASH_ORDER = "the order of a set differs from run to run; sort it: sorted(...)"
 
 
 def _import_that_depends(node: ast.Import | ast.ImportFrom, within: list[ast.AST]) -> str | None:
@@ -156,18 +163,11 @@ def _attribute(node: ast.Attribute, imported: Mapping[str, str]) -> str | None:
 def _call(node: ast.Call, imported: Mapping[str, str]) -> str | None:
     called = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
     first = node.args[0] if node.args else None
-    if called in _IN_ORDER and first is not None and _is_set(first):
-        return _HASH_ORDER
     if called == "getattr" and first is not None and (dotted := dotted_name(first, imported)):
         named = [part.value for part in node.args[1:2] if isinstance(part, ast.Constant)]
         what = next((what for name in named if (what := refused_name(f"{dotted}.{name!s}"))), None)
         return f"`{ast.unparse(node)}`: {what}" if what else None
     return None
-
-
-def _is_set(node: ast.expr) -> bool:
-    named = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("set", "frozenset")
-    return named or isinstance(node, ast.Set | ast.SetComp)
 
 
 def _hidden_characters(definition: Definition) -> Iterator[Problem]:

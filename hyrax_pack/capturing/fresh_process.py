@@ -8,8 +8,9 @@ hyrax_pack the few modules that need nothing else: those of capturing that say s
             company: pickled (rows together, the first alone, how many), for what extreme rows do to others,
             taken: dotted names of what the text takes from modules,
             folders: where numpy, the runtime and the modules are, should Python not look there by itself
-    answer  failure; or results: [(returns, slots)] by batch, changed, unsteady, kept, read, gone_over, forms, coupled,
-            taken: what stands under those names here, marks, warnings
+    answer  failure; or results: [(returns, slots)] by batch, changed, unsteady, kept, read, gone_over, forms,
+            unordered: [(line, source)] of sets whose order shows, coupled: in words, marks, warnings
+            taken: what stands under the names of the job here
 """
 
 from __future__ import annotations
@@ -96,12 +97,19 @@ class Trial:
 
     def __init__(self, job: dict[str, Any], *, backwards: bool) -> None:
         with our_own_modules():
-            from hyrax_pack.capturing import extreme_company, limits, module_attributes, recording, watching
+            from hyrax_pack.capturing import (
+                adverse_sets,
+                extreme_company,
+                limits,
+                module_attributes,
+                recording,
+                watching,
+            )
         sys.meta_path.insert(0, Blocked())
         from hyrax_runtime import input_guard, replay
 
         self._recording, self._copy, self._as_slots = recording, input_guard.copy_input, replay.as_slots
-        self._extreme_company, self._limits = extreme_company, limits
+        self._adverse_sets, self._extreme_company, self._limits = adverse_sets, extreme_company, limits
         for module in job["modules"]:  # what a library writes while it is imported is not the function's doing
             importlib.import_module(module)
         self.taken = {name: module_attributes.describe(name) for name in job["taken"]}
@@ -137,6 +145,7 @@ class Trial:
                 unsteady.append(rows)
         self.at = self.watched
         read, gone_over = self._read(results[self.watched])
+        unordered = [] if self.backwards else self._unordered(results)
         coupled = self._coupled(read)
         kept |= {name for name, value in self._lasting().items() if value != before.get(name)}
         return {
@@ -147,6 +156,7 @@ class Trial:
             "read": read,
             "gone_over": gone_over,
             "forms": {path: _form(values) for path, values in self._paths(self.batches[self.watched][1]).items()},
+            "unordered": unordered,
             "coupled": coupled,
             "taken": self.taken,
             "marks": self.watch.marks,
@@ -177,6 +187,26 @@ class Trial:
             returned = (function or self.function)(data_dict)
         slots, returns = self._as_slots(returned, rows=rows)
         return returns, [None if slot is None else slot.copy() for slot in slots]  # it may be a view of the input
+
+    def _unordered(self, results: dict[int, Any]) -> list[tuple[int, str]]:
+        """The places that make a set whose order the result depends on."""
+        sets = self._adverse_sets.Sets(self.text)
+        if not sets.places:
+            return []
+        function = sets.compile(self._compile)
+
+        def shows(only: int | None) -> bool:
+            for descending in (False, True):
+                sets.put(descending, only)
+                for place in (0, self.watched):
+                    rows, data_dict = self.batches[place]
+                    with contextlib.suppress(Exception):  # an error is heard in any order
+                        if not is_same(results[place], self._call(self._copy(data_dict), rows, function)):
+                            return True
+            return False
+
+        places = range(len(sets.places)) if shows(None) else ()
+        return [sets.places[place] for place in places if shows(place)] or [sets.places[place] for place in places]
 
     def _coupled(self, read: set[str]) -> str | None:
         """What an extreme row does to others; each of two processes makes half of the attempts."""
@@ -228,13 +258,13 @@ class Trial:
         if not is_same(result, wanted):
             return paths, paths
         ids = {path for path in paths if path.rpartition("/")[2] == OBJECT_ID}  # a word that stands for several
-        named = noted.named | self._recording.named_in_text(self.text, paths - ids)
-        passed = noted.passed - named
-        if OBJECT_ID in passed and self._is_enough(paths - {OBJECT_ID}, wanted):
-            passed -= {OBJECT_ID}  # ids may always be missing
-        if not self._is_enough(named | passed, wanted):  # it looked in a way that was not noted
-            passed |= {path for path in paths - named if not self._is_enough(paths - {path}, wanted)}
-        return named | passed, passed
+        written = self._recording.named_in_text(self.text, paths - ids)
+        read = noted.named | noted.passed | written
+        if OBJECT_ID in noted.passed - noted.named and self._is_enough(paths - {OBJECT_ID}, wanted):
+            read -= {OBJECT_ID}  # ids may always be missing
+        if not self._is_enough(read, wanted):  # it looked in a way that was not noted, as when it counts the fields
+            read = paths
+        return read, (noted.passed - written) & read
 
     def _is_enough(self, paths: set[str], wanted: Any) -> bool:
         """Whether the result stays the same when only the fields of `paths` are there."""

@@ -192,7 +192,7 @@ def _quiet_call(live: Callable[[Any], Any]) -> Call:
 
 
 def _what_it_does(answers: list[Answer]) -> list[Problem]:
-    """What a call does besides giving a result: marks on the machine, and what it keeps for the next call."""
+    """What is wrong with how it comes to its results: marks on the machine, the order of sets, what it keeps."""
     problems = []
     for line, what in sorted({(line, what) for answer in answers for what, line in _marks(answer)}):
         problems.append(Problem(_text_line(line), f"it {what}; remove that"))
@@ -200,6 +200,9 @@ def _what_it_does(answers: list[Answer]) -> list[Problem]:
         problems.append(Problem("", f"it prints ({last_line(printed)!r}) at every call; remove that"))
     if files := {name for answer in answers for name in answer["files"]}:
         problems.append(Problem("", f"it leaves files behind: {', '.join(sorted(files))}; remove that"))
+    for line, source in answers[0].get("unordered", ()):
+        what = f"the result depends on the order of a set (`{source}`), which differs from run to run: sort it"
+        problems.append(Problem(_text_line(line), what))
     kept = {name for answer in answers for name in answer.get("kept", ())}
     for name in sorted(kept):
         problems.append(Problem("", f"`{name}` is another after a call than before, and lives on; make it inside"))

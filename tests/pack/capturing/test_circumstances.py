@@ -78,7 +78,7 @@ def test_what_a_call_leaves_in_the_text_is_named(body, above, name):
 
 
 def test_what_a_call_leaves_in_a_module_shows_in_the_order_of_the_batches():
-    body = X + "if not hasattr(np, 'my_mean'):\n    np.my_mean = x.mean()\nreturn x - np.my_mean"
+    body = X + "if not hasattr(np, 'my_mean'):\n    setattr(np, 'my_mean', x.mean())\nreturn x - getattr(np, 'my_mean')"
     try:
         message = refusal_of(body)
     finally:
@@ -87,11 +87,69 @@ def test_what_a_call_leaves_in_a_module_shows_in_the_order_of_the_batches():
 
 
 def test_a_generator_that_goes_on_is_refused():
-    above = "import itertools\nimport functools"
-    body = X + "itertools.numbers = getattr(itertools, 'numbers', None) or itertools.count()\n"
-    assert "two calls on the same 1 row differ; it keeps state, is random, or uses np.empty unfilled" in refusal_of(
-        body + "return x + next(itertools.numbers)", above=above
-    )
+    above = "import itertools"
+    body = X + "if not hasattr(np, 'numbers'):\n    setattr(np, 'numbers', itertools.count())\n"
+    try:
+        message = refusal_of(body + "return x + next(getattr(np, 'numbers'))", above=above)
+    finally:
+        del np.numbers
+    assert "two calls on the same 1 row differ; it keeps state, is random, or uses np.empty unfilled" in message
+
+
+HELPER = "def numbered(names):\n    return [float(ord(name[0])) for name in names]"
+SETS = {
+    "a set of two names": ("{'gg', 'rr'}", "{'gg', 'rr'}"),
+    "a set of a comprehension": ("{b for b in ('g', 'r')}", "{b for b in ('g', 'r')}"),
+    "a set of a list": ("set(['g', 'r', 'g'])", "set(['g', 'r', 'g'])"),
+    "a union": ("{'g'} | {'r'}", "{'g'}"),
+    "a set that is frozen": ("frozenset(('g', 'r'))", "frozenset(('g', 'r'))"),
+}
+
+
+@pytest.mark.parametrize(("made", "named"), SETS.values(), ids=SETS)
+def test_a_set_whose_order_shows_is_refused_by_its_place_whatever_the_hash_seed(made, named):
+    message = refusal_of(f"return np.tile(numbered({made}), (len(d['mag']), 1))", above=HELPER)
+    assert f"to_tensor.py:7: the result depends on the order of a set (`{named}`)" in message
+    assert "sort it" in message
+
+
+def test_the_set_whose_order_shows_is_told_from_others():
+    body = "kept = {'g', 'r'}\nx = [m for m, b in zip(d['mag'], d['band']) if b in kept or True]\n"
+    message = refusal_of(body + "return np.tile(numbered({'u', 'z'}), (len(x), 1))", above=HELPER)
+    assert "`{'u', 'z'}`" in message
+    assert "`{'g', 'r'}`" not in message
+
+
+def test_the_most_frequent_of_several_that_are_equally_frequent_is_refused():
+    above = "def mode(names, kinds):\n    return max(kinds, key=names.count)"
+    body = "names = [b + 'gr'[int(m) % 2] for b, m in zip(d['band'], d['mag'])]\n"
+    message = refusal_of(body + "return np.array([float(ord(mode(n, set(n)))) for n in names])", above=above)
+    assert "the result depends on the order of a set (`set(n)`)" in message
+
+
+SET_BY_A_LIBRARY = "numbered((dict.fromkeys([f'{n} band' for n in range(9)]).keys() | ()))"
+
+
+def test_a_set_that_the_text_does_not_make_shows_under_another_hash_seed():
+    message = refusal_of(f"return np.tile({SET_BY_A_LIBRARY}, (len(d['mag']), 1))", above=HELPER)
+    assert message.endswith("; it depends on the order of a set: sort it")
+
+
+IN_NO_ORDER = {
+    "membership": "kept = {'g', 'r'}\nreturn np.array([b in kept for b in d['band']])",
+    "any": "return np.array([any(b == c for c in {'g', 'r'}) for b in d['band']])",
+    "sorted": "return np.tile([ord(b) for b in sorted({'g', 'r'} | set('iu'))], (len(d['mag']), 1))",
+    "algebra": "s = (frozenset('gri') - {'i'}) & set('gr')\n"
+    "return np.array([len(s.union('x')) + (b in s) for b in d['band']])",
+    "a set that grows and shrinks": "s = set()\nfor b in d['band']:\n    s.add(b)\ns.discard('g')\n"
+    "return np.ones(len(d['mag']))",
+    "a set of sets": "s = {frozenset('ab'), frozenset('ba')}\nreturn np.full(len(d['mag']), len(s))",
+}
+
+
+@pytest.mark.parametrize("body", IN_NO_ORDER.values(), ids=IN_NO_ORDER)
+def test_sets_whose_order_does_not_show_are_let_be(body):
+    assert prove_text(body).batch == "independent"
 
 
 ABROAD = {

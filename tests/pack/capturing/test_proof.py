@@ -142,17 +142,6 @@ def test_a_function_that_keeps_state_is_refused():
     assert "`to_tensor.calls` is another after a call than before, and lives on; make it inside" in message
 
 
-def test_a_result_that_follows_the_order_of_a_set_is_refused(proof):
-    body = """
-names = set(f"band {n}" for n in range(30))
-order = [int(name[5:]) for name in names]
-return np.tile(order, (len(data_dict["object_id"]), 1))
-"""
-    message = refusal(proof, body)
-    assert "two runs differ (1 row, slot 0: " in message
-    assert message.endswith("; it depends on the order of a set: sort it")
-
-
 def test_a_text_that_gives_something_else_than_the_live_function_is_refused(load):
     module = load(
         """

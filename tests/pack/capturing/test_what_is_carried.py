@@ -474,6 +474,23 @@ def test_what_does_not_outlive_the_call_may_be_changed(load, body):
     capture(load(above + textwrap.indent(f"{body}\nreturn data_dict, BANDS, LIMITS", "    ")).to_tensor)
 
 
+IN_NO_ORDER = {
+    "any": "x = any(b in 'gri' for b in {'g', 'r'})",
+    "sorted, of a comprehension": "x = sorted(v for v in set(data_dict['data']))",
+    "a set of a set": "bands = {'g', 'r'}\nx = {b.upper() for b in bands}",
+    "the greatest": "x = max(set([1, 2])), min({3, 4}), len({5})",
+    "a count": "x = sum(1 for b in {'g', 'r'} if b in data_dict)",
+    "a name that is a list in the end": "bands = {'g', 'r'}\nbands = sorted(bands)\nx = [b for b in bands]",
+    "the last of a list": "x = data_dict['data']['curve'].pop()",
+    "the union of tables of bits": "x = list(data_dict['data']['a'] | data_dict['data']['b'])",
+}
+
+
+@pytest.mark.parametrize("body", IN_NO_ORDER.values(), ids=IN_NO_ORDER)
+def test_what_order_does_not_matter_to_is_carried(load, body):
+    capture(load("def to_tensor(data_dict):\n" + textwrap.indent(f"{body}\nreturn x", "    ")).to_tensor)
+
+
 OF_NO_PROCESS = {
     "warnings that are silenced for the call": "import warnings\nwith warnings.catch_warnings():\n"
     "    warnings.simplefilter('ignore', RuntimeWarning)\n    x = 1",

@@ -219,12 +219,42 @@ CASES = [
     Case(
         "the order of a set",
         static("return [data_dict['data'][band] for band in {'g', 'r'}]  #!"),
-        ("the order of a set differs from run to run", "sorted(...)"),
+        ("the order of a set differs from run to run", "sorted({'g', 'r'})"),
     ),
     Case(
         "the order of a set that becomes a list",
         static("bands = list(set(data_dict['data']))  #!\nreturn [data_dict['data'][band] for band in bands]"),
-        ("the order of a set differs from run to run", "sorted(...)"),
+        ("the order of a set differs from run to run", "sorted(set(data_dict['data']))"),
+    ),
+    Case(
+        "the order of a set under a name",
+        static("bands = {n[-1] for n in data_dict}\nreturn [data_dict[b] for b in bands]  #!"),
+        ("the order of a set differs from run to run", "sorted(bands)"),
+    ),
+    Case(
+        "the order of a set that other sets made",
+        static("bands = set('gr')\nmore = bands | {'i'}\nfirst, *rest = more.union('u')  #!\nreturn rest"),
+        ("the order of a set differs from run to run", "sorted(more.union('u'))"),
+    ),
+    Case(
+        "the order of the keys of two dicts",
+        static("return np.stack([data_dict[k] for k in data_dict.keys() & {'a', 'b'}])  #!", "import numpy as np"),
+        ("the order of a set differs from run to run",),
+    ),
+    Case(
+        "the most frequent, where several may be",
+        static("return [max(set(names), key=names.count) for names in data_dict]  #!"),
+        ("the order of a set differs from run to run", "sorted(set(names))"),
+    ),
+    Case(
+        "any member of a set",
+        static("bands = {'g', 'r'}\nreturn data_dict[bands.pop()]  #!"),
+        ("the order of a set differs from run to run",),
+    ),
+    Case(
+        "the order of a set that is unpacked",
+        static("return data_dict[[*{'g', 'r'}][0]]  #!"),
+        ("the order of a set differs from run to run",),
     ),
     Case("eval", static("return eval('data_dict')  #!"), ("`eval`", "write the expression itself")),
     Case("exec", static("exec('x = 1')  #!\nreturn data_dict"), ("`exec`", "write the statements themselves")),
