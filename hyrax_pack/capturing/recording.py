@@ -83,13 +83,6 @@ class _Recording(dict[Any, Any]):
         self._note_all()
         return super().__reversed__()
 
-    def __len__(self) -> int:
-        self._note_all()
-        return super().__len__()
-
-    def __bool__(self) -> bool:
-        return super().__len__() > 0
-
     def __eq__(self, other: object) -> bool:
         self._note_all()
         return super().__eq__(other)

@@ -54,6 +54,10 @@ ASKED_FOR = {
         "for i, m in enumerate(d['mag']):\n    if m < 0:\n        x[i] = d.get('mask', x)[i]\nreturn x",
         {"data/image", "data/mag", "data/mask"},
     ),
+    "a pattern": (
+        "match data_dict['data']:\n    case {'mag': m, 'mask': _}:\n        return np.asarray(m)",
+        {"data/mag", "data/mask"},
+    ),
     "going over the data sets": (
         "x = [np.asarray(data_dict[k]['mag']) for k in sorted(data_dict) if k != 'object_id']\nreturn np.stack(x, 1)",
         {"data/mag"},
@@ -76,6 +80,7 @@ GONE_OVER = {
     "a pattern of names": "d = data_dict['data']\nx = np.asarray(d['image'])\n"
     "for k in d:\n    if k.startswith('corr_'):\n        x = x - d[k]\nreturn x",
     "how many there are": "return np.full((len(data_dict['object_id']), 2), len(data_dict['data']) > 2)",
+    "how many there are, exactly": "return np.full((len(data_dict['object_id']), 2), len(data_dict['data']))",
 }
 
 
@@ -91,6 +96,11 @@ def test_that_all_fields_are_gone_over_is_said(proof):
         "to_tensor goes over all fields, so that data/curve, data/image, data/label, data/mask, data/name, "
         "data/object_id must be there too; name those it uses",
     )
+
+
+def test_that_a_plain_copy_goes_over_all_fields_is_said_too(proof):
+    found = proof("d = dict(data_dict['data'])\nreturn np.asarray(d['mag'])")
+    assert any(note.startswith("to_tensor goes over all fields, so that data/curve, ") for note in found.notes)
 
 
 def test_a_correction_that_is_nought_in_all_rows_at_hand_is_read(proof):
