@@ -10,3 +10,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 _HOME = tempfile.TemporaryDirectory(prefix="hyrax-tests-", ignore_cleanup_errors=True)
 os.environ["XDG_DATA_HOME"] = f"{_HOME.name}/data"
 os.environ["XDG_CACHE_HOME"] = f"{_HOME.name}/cache"
+
+
+def pytest_unconfigure() -> None:
+    """Remove them: a worker of pytest-xdist ends without the interpreter's own clean-up."""
+    _HOME.cleanup()

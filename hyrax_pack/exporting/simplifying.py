@@ -31,7 +31,7 @@ def simplify(model: ir.Model) -> None:
         fold_constants_ir(model, onnx_shape_inference=True)
         RewritePass(_RULES)(model)
         passes.RemoveUnusedNodesPass()(model)
-    passes.RemoveUnusedFunctionsPass()(model)
+    passes.RemoveUnusedFunctionsPass()(model)  # type: ignore[no-untyped-call]  # onnx_ir has no type there
     passes.RemoveUnusedOpsetsPass()(model)
     passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
     passes.LiftSubgraphInitializersToMainGraphPass()(model)

@@ -17,6 +17,7 @@ from hyrax_pack.errors import ModelError, UsageError
 from hyrax_pack.model import ModelSpec
 from hyrax_pack.resolving import user_code
 from hyrax_pack.run.folder import FACTS_FILE
+from hyrax_pack.workflow.arguments import check_word
 from hyrax_pack.workflow.choosing_form import Lower
 from hyrax_pack.workflow.evidence import Evidence, evidence_group
 from hyrax_pack.workflow.shipping import Batch, Say, Subject, check_target, export, ship, silent
@@ -84,6 +85,8 @@ def adopt(
         The run, its class, its function or its data cannot be used; or the graph is not the model. Nothing is written.
     """
     path, base_dir = Path(path), Path.cwd()
+    check_word("batch", batch, Batch)
+    check_word("lower", lower, Lower)
     check_target(path)
     found = open_upstream_run(Path(run), None if weights is None else Path(weights))
     spec = find_class(found, model, base_dir)

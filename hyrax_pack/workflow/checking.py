@@ -137,7 +137,7 @@ def _prove(captured: Captured, spec: ModelSpec, settings: Config) -> tuple[Evide
 
 
 def _lower(captured: Captured, evidence: Evidence, proof: Proof) -> Finding:
-    """Say whether to_tensor would lower; a bundle that replays it is as right, so that alone does not fail the check."""
+    """Say whether to_tensor would lower; a bundle that replays it is as right, so no failure by itself."""
     from hyrax_pack.exporting.slots import observe_layout
     from hyrax_pack.lowering import Refusal, lower
 

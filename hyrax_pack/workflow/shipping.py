@@ -15,6 +15,7 @@ from hyrax_pack.data import Group, Observation
 from hyrax_pack.errors import CoupledRowsError, PackError
 from hyrax_pack.run import Run
 from hyrax_pack.run.listing import summarise
+from hyrax_pack.workflow.arguments import check_word
 from hyrax_pack.workflow.choosing_form import Lower, choose_form
 from hyrax_pack.workflow.evidence import Evidence, evidence_group, gather_evidence, record_contract
 from hyrax_pack.workflow.trained import (
@@ -127,6 +128,7 @@ def export(
         Says which step, which output, which batch, what difference. Nothing is written.
     """
     path = Path(path)
+    check_word("lower", lower, Lower)
     check_target(path)
     trained = load_trained(run, weights=weights, to_tensor=to_tensor, accept=accept)
     for line in describe_changes(trained):

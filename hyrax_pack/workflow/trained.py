@@ -21,6 +21,7 @@ from hyrax_pack.run import Run, load_into, open_run
 from hyrax_pack.run.folder import CODE_FILE, CONFIG_FILE, DATA_FILE, TEXT_FILE
 from hyrax_pack.run.surroundings import training_packages
 from hyrax_pack.training.origin import changes_of_code
+from hyrax_pack.workflow.arguments import check_word, check_words
 
 if TYPE_CHECKING:
     from torch import nn
@@ -99,6 +100,7 @@ def train(
     """
     from hyrax_pack.training import train_run
 
+    check_words("accept", accept, Literal["code", "data"])
     settings = None if config is None else as_config(config)
     return train_run(settings, resume=resume, accept=accept, progress=progress)
 
@@ -154,6 +156,9 @@ def load_trained(
     HyraxError
         The class or the data cannot be used any more.
     """
+    check_word("weights", weights, Which)
+    check_word("to_tensor", to_tensor, Literal["class", "run"])
+    check_words("accept", accept, Accept)
     run = open_run(run) if isinstance(run, str | Path) else run
     config = run.config
     text = run.to_tensor_text

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from hyrax_pack.data import observe_group
 from hyrax_pack.errors import ExportError
 from hyrax_pack.resolving import resolve_function
+from hyrax_pack.workflow.arguments import check_word
 from hyrax_pack.workflow.choosing_form import Lower
 from hyrax_pack.workflow.rows_file import open_rows
 from hyrax_pack.workflow.shipping import Batch, Say, Subject, check_target, ship, silent
@@ -79,6 +80,10 @@ def wrap(
     from hyrax_pack.capturing import capture
 
     graph, path = Path(graph), Path(path)
+    for argument, value, words in (("batch", batch, Batch), ("lower", lower, Lower)):
+        check_word(argument, value, words)
+    if form is not None:
+        check_word("form", form, Literal["list", "stacked"])
     check_target(path)
     digest = _digest(graph)
     function = resolve_function(to_tensor, Path.cwd())

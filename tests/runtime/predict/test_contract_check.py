@@ -186,7 +186,7 @@ def test_every_problem_is_listed_at_once() -> None:
 
 @pytest.mark.parametrize("given", [np.ones((3, 2)), [1.0], {"data": np.ones(3)}, {"data": [1.0]}, None])
 def test_anything_but_a_dict_of_dicts_is_refused_in_words(given: Any) -> None:
-    with pytest.raises(FieldsError, match="not a dict of fields|where a dict of field to values is expected"):
+    with pytest.raises(FieldsError, match=r"not a dict of fields|where a dict of field to values is expected"):
         prepare(contract(field()), given)
 
 
