@@ -54,6 +54,7 @@ class ExportAccept(StrEnum):
 
     code = "code"
     weights = "weights"
+    answers = "answers"
 
 
 @app.command()

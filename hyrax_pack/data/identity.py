@@ -26,7 +26,7 @@ def identify(group: Group) -> GroupIdentity:
     None stands for a field that answers differently when it is asked again, as one with random augmentation does.
     """
     rows = np.unique(np.linspace(0, len(group) - 1, min(len(group), LOOKED_AT)).astype(np.int64))
-    once, again = (_digests(group.data_dict(rows)) for _ in range(2))
+    once, again = (digests(group.data_dict(rows)) for _ in range(2))
     fields = {path: digest if again[path] == digest else None for path, digest in once.items()}
     return {"rows": len(group), "fields": fields}
 
@@ -52,7 +52,8 @@ def _field_differences(group: str, before: Mapping[str, str | None], now: Mappin
             yield f"{group}: {path} has other values"
 
 
-def _digests(data_dict: Mapping[str, Any]) -> dict[str, str]:
+def digests(data_dict: Mapping[str, Any]) -> dict[str, str]:
+    """The sha256 (hex) of the values of every field, by its path."""
     columns = {
         f"{friendly}/{name}" if name else friendly: values
         for friendly, entry in data_dict.items()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from hyrax_pack.model import hooks
 from hyrax_pack.model.decorating import check_class
 from hyrax_pack.model.default_input import to_tensor as default_to_tensor
-from hyrax_pack.model.hooks import find_hook, own_attribute
+from hyrax_pack.model.hooks import find_hook, hook_takes, own_attribute
 
 # How older classes call the second argument of __init__, which then is the shape of one row.
 _SHAPE_WORDS = ("shape", "data_shape", "input_shape", "image_shape", "img_shape")
@@ -38,8 +38,12 @@ class ModelSpec:
         What the function is called with: `list` of rows per field, or `stacked` arrays (`prepare_inputs`).
     init_takes : str
         The second argument of `__init__`: `data_sample`, or `shape` for older classes.
-    log_epoch_metrics, train_post_epoch, validate_post_epoch, save, load : str or None
-        The optional hooks around an epoch, and the class's own way to save and load.
+    log_epoch_metrics, train_post_epoch, validate_post_epoch : str or None
+        The optional hooks around an epoch.
+    save, load : str or None
+        The class's own way to save and load, where it has both and each takes a path: one of them alone cannot be it.
+    notes : tuple of str
+        What a user should know: a method with a hook's name that is not taken for the hook.
     """
 
     cls: type
@@ -56,6 +60,7 @@ class ModelSpec:
     validate_post_epoch: str | None
     save: str | None
     load: str | None
+    notes: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -86,9 +91,24 @@ def describe_model(cls: type) -> ModelSpec:
         log_epoch_metrics=find_hook(cls, hooks.EPOCH_METRICS),
         train_post_epoch=find_hook(cls, hooks.TRAIN_POST_EPOCH),
         validate_post_epoch=find_hook(cls, hooks.VALIDATE_POST_EPOCH),
-        save=find_hook(cls, hooks.SAVE),
-        load=find_hook(cls, hooks.LOAD),
+        save=hooks.SAVE.names[0] if _saves_itself(cls) else None,
+        load=hooks.LOAD.names[0] if _saves_itself(cls) else None,
+        notes=tuple(_notes(cls)),
     )
+
+
+def _saves_itself(cls: type) -> bool:
+    return all(hook_takes(cls, hook, 1) for hook in (hooks.SAVE, hooks.LOAD))
+
+
+def _notes(cls: type) -> Iterator[str]:
+    here = [hook for hook in (hooks.SAVE, hooks.LOAD) if find_hook(cls, hook) is not None]
+    if here and not _saves_itself(cls):
+        names = " and ".join(hook.names[0] for hook in here)
+        yield (
+            f"{cls.__name__}.{names}: taken for a method of your own, and weights are written as a state_dict. A class "
+            f"that saves itself has both: {hooks.SAVE.signature} and {hooks.LOAD.signature}"
+        )
 
 
 def _init_takes(cls: type) -> Literal["data_sample", "shape"]:

@@ -75,6 +75,19 @@ def find_hook(cls: type, hook: Hook) -> str | None:
     return next((name for name in hook.names if own_attribute(cls, name) is not None), None)
 
 
+def hook_takes(cls: type, hook: Hook, count: int) -> bool:
+    """Whether `cls` has the hook, as a method that can be called with so many arguments beside self."""
+    name = find_hook(cls, hook)
+    method = None if name is None else own_attribute(cls, name)
+    if not inspect.isfunction(method):
+        return False
+    try:
+        inspect.signature(method).bind(*range(count + 1))
+    except TypeError:
+        return False
+    return True
+
+
 def own_attribute(cls: type, name: str) -> Any:
     """Return what stands under `name` in `cls` or a base class that is neither torch's nor Python's, unbound."""
     for base in cls.__mro__:

@@ -8,7 +8,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -31,12 +31,33 @@ CODE_FILE = "code.json"
 DATA_FILE = "data.json"
 LAST_WEIGHTS = "last.pt"
 FORMAT = 1
-_WEIGHTS = "weights_sha256"
+_WEIGHTS = "weights"
 _OUTSIDE = "kept_outside"
 
 Which = Literal["best", "last"]
 # Letters that cannot be taken for one another when a path is read aloud.
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
+
+
+@dataclass(frozen=True)
+class WeightsFacts:
+    """What is true of one weights file.
+
+    Attributes
+    ----------
+    sha256, answers_sha256 : str
+        Of the file, and of the answers beside it.
+    epoch : int
+        After which it was written.
+    metric, score : str, float
+        The figure that this epoch was chosen by, and its value.
+    """
+
+    sha256: str
+    answers_sha256: str
+    epoch: int
+    metric: str
+    score: float
 
 
 @dataclass(frozen=True)
@@ -153,18 +174,20 @@ class Run:
             )
         return path
 
-    def note_weights(self, name: str, file: Path) -> None:
-        """Note the digest of weights that are about to take their place under `name`.
+    def note_weights(self, name: str, facts: WeightsFacts) -> None:
+        """Note what is true of weights that are about to take their place under `name`.
 
-        That of those that stand there now is kept beside it: a kill may come in between.
+        What is noted of those that stand there now is kept beside it: a kill may come in between.
         """
         noted = dict(self.facts.get(_WEIGHTS, {}))
-        noted[name] = [*noted.get(name, [])[-1:], _digest_of(file)]
+        noted[name] = [*noted.get(name, [])[-1:], asdict(facts)]
         self.note({_WEIGHTS: noted})
 
-    def are_as_trained(self, weights: Path) -> bool:
-        """Whether a weights file of this run is, to the byte, what training wrote."""
-        return _digest_of(weights) in self.facts.get(_WEIGHTS, {}).get(weights.name, [])
+    def facts_of(self, weights: Path) -> WeightsFacts | None:
+        """What training noted of a weights file of this run; None where it is not, to the byte, what training wrote."""
+        digest = digest_of(weights)
+        noted = [WeightsFacts(**facts) for facts in self.facts.get(_WEIGHTS, {}).get(weights.name, [])]
+        return next((facts for facts in reversed(noted) if facts.sha256 == digest), None)
 
     def weights_path(self, which: Which) -> Path:
         """Where those weights stand, or will."""
@@ -240,7 +263,14 @@ def open_run(path: str | Path) -> Run:
     return Run(folder)
 
 
-def _digest_of(file: Path) -> str:
+def digest_of(file: Path) -> str:
+    """The sha256 (hex) of a file.
+
+    Raises
+    ------
+    TrainingError
+        It cannot be read.
+    """
     try:
         with file.open("rb") as content:
             return hashlib.file_digest(content, "sha256").hexdigest()

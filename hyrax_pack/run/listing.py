@@ -10,7 +10,7 @@ from pathlib import Path
 from hyrax_pack.errors import TrainingError
 from hyrax_pack.run.folder import CONFIG_FILE, FACTS_FILE, Run, open_run
 from hyrax_pack.run.locking import is_locked
-from hyrax_pack.run.records import Record
+from hyrax_pack.run.records import TRAINING_LOSS, VALIDATION_LOSS, Record
 
 _NAME = re.compile(r"\d{8}-\d{6}-(?P<command>.+)-[0-9A-Za-z_-]{4}")
 
@@ -76,8 +76,7 @@ def summarise(run: Run) -> RunSummary:
     records = run.metrics()
     metric = best_metric(records)
     scores = [(record[metric], int(record["epoch"])) for record in records if metric in record] if metric else []
-    finite = [score for score in scores if math.isfinite(score[0])]
-    best, best_epoch = min(finite) if finite else (None, None)
+    best, best_epoch = min((one for one in scores if math.isfinite(one[0])), default=(None, None))
     return RunSummary(
         run=run,
         state=state,
@@ -92,9 +91,9 @@ def summarise(run: Run) -> RunSummary:
 
 
 def best_metric(records: list[Record]) -> str | None:
-    """The figure that chooses the best weights: the validation loss where there is one."""
-    for name in ("validation/loss", "training/epoch/loss"):
-        if any(name in record for record in records):
+    """The figure that chooses the best weights: the validation loss where it ever is a number."""
+    for name in (VALIDATION_LOSS, TRAINING_LOSS):
+        if any(math.isfinite(record.get(name, math.nan)) for record in records):
             return name
     return None
 

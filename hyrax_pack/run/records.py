@@ -14,6 +14,9 @@ from pathlib import Path
 
 from hyrax_pack.errors import StorageError
 
+# The figures that epochs are compared by.
+VALIDATION_LOSS, TRAINING_LOSS = "validation/loss", "training/epoch/loss"
+
 # A record: epoch and step are int, metrics are float.
 Record = dict[str, float]
 
@@ -75,6 +78,11 @@ class Journal:
     def close(self) -> None:
         """Close the file."""
         os.close(self._file)
+
+
+def rank(metric: str, score: float) -> tuple[bool, float]:
+    """How good an epoch is, the least is best: by its validation loss before one that has only a training loss."""
+    return metric != VALIDATION_LOSS, score
 
 
 def read_records(path: Path) -> Iterator[Record]:

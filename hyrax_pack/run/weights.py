@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pickle
+import struct
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hyrax_pack.errors import TrainingError
 from hyrax_pack.model import describe_model
@@ -13,6 +14,33 @@ from hyrax_pack.resolving import user_code
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+# What torch's reader stumbles over in bytes that are no file of its own: it interprets them one by one.
+_DAMAGED = (
+    pickle.UnpicklingError, RuntimeError, EOFError, struct.error, ValueError, LookupError, AttributeError, TypeError,
+    AssertionError, OverflowError,
+)  # fmt: skip
+
+
+def read_tensors(path: Path) -> Any:
+    """Read a file of torch.save onto the CPU; nothing in it is executed.
+
+    Raises
+    ------
+    OSError
+        It cannot be read.
+    ValueError
+        It is damaged, or holds what only executing it would bring back; the message is one line.
+    """
+    import torch
+
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except OSError:
+        raise
+    except _DAMAGED as error:
+        reason = str(error).strip().split("\n", 1)[0][:160]
+        raise ValueError(reason or type(error).__name__) from error
 
 
 def load_weights(path: Path) -> dict[str, torch.Tensor]:
@@ -23,15 +51,12 @@ def load_weights(path: Path) -> dict[str, torch.Tensor]:
     TrainingError
         The file is missing or holds anything else than a state_dict.
     """
-    import torch
-
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = read_tensors(path)
     except OSError as error:
         raise TrainingError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        reason = str(error).strip().split("\n", 1)[0][:200]
-        raise TrainingError(f"{path}: not a state_dict that torch.save wrote: {reason}") from error
+    except ValueError as error:
+        raise TrainingError(f"{path}: not a state_dict that torch.save wrote: {error}") from error
     if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
         raise TrainingError(f"{path}: holds {type(state).__name__}; expected a state_dict (name -> tensor)")
     return state

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from hyrax_pack.errors import StorageError
+from hyrax_pack.errors import StorageError, TrainingError
 
 TEMPORARY = ".partial"
 
@@ -39,6 +40,43 @@ def replace_file(path: Path, *, announce: Callable[[Path], None] | None = None) 
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def replace_by_whatever(path: Path, by: str, *, announce: Callable[[Path], None]) -> Iterator[Path]:
+    """Do the same for code that is not ours: the one file that it makes is taken, under whatever ending it gave it.
+
+    The temporary path has the name of `path`, in a folder of its own; `by` says whose code it is, for messages.
+
+    Raises
+    ------
+    TrainingError
+        It made no file, or several.
+    StorageError
+        The disk refuses.
+    """
+    folder = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
+    try:
+        folder.mkdir()
+        yield folder / path.name
+        made = _only_file(folder, path.name, by)
+        with made.open("rb+") as file:
+            os.fsync(file.fileno())
+        announce(made)
+        made.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise StorageError.of(path, error) from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _only_file(folder: Path, name: str, by: str) -> Path:
+    made = sorted(folder.iterdir())
+    if len(made) == 1 and made[0].is_file():
+        return made[0]
+    found = ", ".join(each.name for each in made)
+    raise TrainingError(f"{by}: made {found or 'no file'}; expected one file, {name}, at the path that it is given")
+
+
 def write_file(path: Path, content: bytes | str) -> None:
     """Write `content` to `path`, whole or not at all."""
     data = content.encode() if isinstance(content, str) else content
@@ -60,7 +98,10 @@ def sync_folder(folder: Path) -> None:
 def drop_partial_files(folder: Path) -> None:
     """Remove what a killed process left half-written."""
     for leftover in folder.glob(f"*{TEMPORARY}"):
-        leftover.unlink(missing_ok=True)
+        if leftover.is_dir():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            leftover.unlink(missing_ok=True)
 
 
 class WatchedFile:

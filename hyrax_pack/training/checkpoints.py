@@ -7,7 +7,6 @@ in them is executed when they are read.
 
 from __future__ import annotations
 
-import pickle
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from typing import IO, Any, cast
 import torch
 
 from hyrax_pack.errors import StorageError, TrainingError
+from hyrax_pack.run.weights import read_tensors
 from hyrax_pack.run.writing import WatchedFile, drop_partial_files, replace_file
 
 FORMAT = 1
@@ -35,10 +35,12 @@ class Position:
         Its batches that are done. All of them, where only validation is left.
     step : int
         Training steps since the start of the run.
+    metric, score : str, float
+        The figure that the epoch that was finished last is chosen by, and its value.
     best_epoch : int
         The epoch with the best weights; 0 before the first.
-    best_loss : float
-        Its loss.
+    best_metric, best_score : str, float
+        What it was chosen by.
     scheduler_steps : int
         How often the scheduler had stepped when the epoch under way began.
     """
@@ -46,8 +48,11 @@ class Position:
     epoch: int = 1
     batch: int = 0
     step: int = 0
+    metric: str = ""
+    score: float = float("inf")
     best_epoch: int = 0
-    best_loss: float = float("inf")
+    best_metric: str = ""
+    best_score: float = float("inf")
     scheduler_steps: int = 0
 
 
@@ -145,12 +150,23 @@ def newest_checkpoint(folder: Path, say: Callable[[str], None]) -> Checkpoint | 
     """The state to go on with; None where the run has to begin at its beginning.
 
     A file that cannot be read is said to be so, and the one before it is taken.
+
+    Raises
+    ------
+    TrainingError
+        There are checkpoints, and none of them can be read: to begin anew would throw them away.
     """
     drop_partial_files(folder)
-    for path in list_checkpoints(folder):
+    paths = list_checkpoints(folder)
+    for path in paths:
         try:
             return read_checkpoint(path)
         except TrainingError as error:
+            if path is paths[-1]:
+                raise TrainingError(
+                    f"{error}; there is none before it that can be read. Put it back, or start a new run: this one "
+                    "would begin at its beginning, and throw away what it has"
+                ) from error
             say(f"{error}; going back to the one before")
     return None
 
@@ -164,10 +180,9 @@ def read_checkpoint(path: Path) -> Checkpoint:
         It is damaged, or of a format that this version does not know.
     """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        reason = str(error).strip().split("\n", 1)[0][:160]
-        raise TrainingError(f"{path}: unreadable checkpoint ({reason})") from error
+        content = read_tensors(path)
+    except (OSError, ValueError) as error:
+        raise TrainingError(f"{path}: unreadable checkpoint ({error})") from error
     if not isinstance(content, Mapping) or content.get("format") != FORMAT:
         raise TrainingError(f"{path}: not a checkpoint of format {FORMAT}")
     known = {name: value for name, value in content.items() if name != "format"}

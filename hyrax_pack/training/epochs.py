@@ -10,10 +10,12 @@ import torch
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from hyrax_pack.data.tensors import move_batch
-from hyrax_pack.errors import Interrupted, LossError, TrainingError
+from hyrax_pack.errors import Interrupted, TrainingError
 from hyrax_pack.resolving import user_code
-from hyrax_pack.run import Journal, Run, load_into
-from hyrax_pack.training.checkpoints import Checkpoint, Position, list_checkpoints
+from hyrax_pack.run import Journal, Run
+from hyrax_pack.training.checkpoints import Checkpoint, Position
+from hyrax_pack.training.choosing import choose_epoch, words_at_the_end, words_on_validation
+from hyrax_pack.training.diverging import loss_error
 from hyrax_pack.training.evaluating import default_device, evaluate, learning_from_validation, validate
 from hyrax_pack.training.losses import Mean, Number, means, parse_numbers, parse_result, to_float
 from hyrax_pack.training.parallel import World, add_sums
@@ -85,6 +87,7 @@ class Training:
             self._end_epoch(rows / max(time.monotonic() - started, 1e-9))
             if self.position.epoch <= self.epochs and any(self.world.gather(self.stop.asked)):
                 raise self._stopped(f"after epoch {self.position.epoch - 1} of {self.epochs}")
+        self._say(words_at_the_end(self.position, validates=self.parts.validate is not None))
         self._test()
 
     def _train_rows(self) -> None:
@@ -111,8 +114,8 @@ class Training:
         """What follows a step; a loss that still waits on a GPU is looked at when it is logged."""
         loss = numbers["loss"]
         known = loss if isinstance(loss, float) else None
-        if known is not None and math.isnan(known) and self.world.size == 1:
-            self._refuse_loss()
+        if known is not None and not math.isfinite(known) and self.world.size == 1:
+            self._refuse_loss(known, since=1)
         self.reporter.step(every, known)
         if self._is_logged():
             self._log_step(numbers, mine)
@@ -129,8 +132,8 @@ class Training:
         """Write the step down; stop where any process found a NaN or was asked to."""
         here = {name: (to_float(value) * rows, rows) for name, value in numbers.items()}
         figures = means(add_sums(self.world, here))
-        if math.isnan(figures["loss"]):
-            self._refuse_loss()
+        if not math.isfinite(figures["loss"]):
+            self._refuse_loss(figures["loss"])
         self._write("training/", figures)
         stop, save = zip(*self.world.gather((self.stop.asked, time.monotonic() >= self._save_at)), strict=True)
         if any(stop):
@@ -154,12 +157,11 @@ class Training:
         if validated is not None:
             self._write("validation/", validated)
         self._call(spec.validate_post_epoch)
-        score = (validated or figures)["loss"]
-        self._step_scheduler(score)
-        best = position.best_epoch == 0 or score < position.best_loss
+        self._step_scheduler((validated or figures)["loss"])
+        before = position.metric
+        best = choose_epoch(position, figures, validated)
+        self._say(words_on_validation(before, position, validated))
         self.reporter.end_epoch(self._line(figures, validated, rate, best))
-        if best:
-            position.best_epoch, position.best_loss = position.epoch, math.inf if math.isnan(score) else score
         position.epoch, position.batch = position.epoch + 1, 0
         self.mean, self.figures = Mean(), None
         self.saver.save_epoch(position)
@@ -169,8 +171,9 @@ class Training:
     def _figures_after_training(self) -> dict[str, float]:
         """The epoch's means, and what its hooks add: once an epoch, however often its validation is begun."""
         figures = means(add_sums(self.world, self.mean.sums()))
-        if math.isnan(figures["loss"]):
-            self._refuse_loss()
+        if not math.isfinite(figures["loss"]):
+            self._refuse_loss(figures["loss"])
+        self.saver.check_finite(self.position)
         self._call(self.parts.spec.train_post_epoch)
         return figures | self._epoch_metrics()
 
@@ -198,7 +201,7 @@ class Training:
         hook, batches = self.parts.spec.test_hook, self.parts.test
         if hook is None or batches is None:
             return
-        load_into(self.parts.model, self.run.weights("best"))
+        self.saver.load_best()
         with torch.no_grad():
             figures = evaluate(self.parts.model, hook, batches, self.parts.device, self.world)
         self._write("test/", figures or {})
@@ -215,21 +218,9 @@ class Training:
             f"Stopped {where}; everything is saved. Go on with: hyrax-pack train --resume {self.run.path}"
         )
 
-    def _refuse_loss(self) -> NoReturn:
-        position, spec = self.position, self.parts.spec
-        saved = list_checkpoints(self.run.path)
-        if saved:
-            best = self.run.weights_path("best")
-            cure = (
-                f"{saved[0].name} and the weights of epoch {position.best_epoch} ({best.name}) are kept. To start from "
-                f"them with another learning rate: --set train.model_weights_file={best} --set optimizer.lr=…"
-            )
-        else:
-            cure = "No epoch was finished. Try a smaller learning rate, and look for NaN in the data."
-        raise LossError(
-            f"{spec.name}.{spec.train_hook}: the loss is NaN in epoch {position.epoch}, batch {position.batch} "
-            f"(step {position.step}). {cure}"
-        )
+    def _refuse_loss(self, loss: float, since: int = LOG_EVERY) -> NoReturn:
+        where = f"{self.parts.spec.name}.{self.parts.spec.train_hook}"
+        raise loss_error(where, loss, self.run, self.position, self.parts.train, since)
 
     def _call(self, hook: str | None) -> None:
         if hook is not None:

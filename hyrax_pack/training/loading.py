@@ -182,6 +182,11 @@ class Batches:
                 raise loaded
             yield loaded
 
+    def rows_of(self, epoch: int, number: int) -> Indices:
+        """The rows of this process in batch `number` of `epoch`."""
+        order = order_of(self.rows, self._seed, epoch, shuffle=self._shuffle)
+        return _part(order[number * self.batch_size : (number + 1) * self.batch_size], self._rank, self._size)
+
     def sample(self) -> Batch:
         """The first row as a batch of one: what a model's `__init__` is given."""
         return self._rows_of_group.load([0]).batch

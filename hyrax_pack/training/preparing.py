@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from hyrax_runtime.replay import compile_function
@@ -22,6 +23,10 @@ from hyrax_pack.training.loading import Batches, TensorFunction, changes_input
 from hyrax_pack.training.origin import record_or_check_code, record_or_check_data
 from hyrax_pack.training.parallel import World
 from hyrax_pack.training.seeding import seed_everything
+from hyrax_pack.training.witnessing import Questions, gather_questions
+
+if TYPE_CHECKING:
+    from hyrax_pack.data.tensors import Batch
 
 # Rows on which the function is tried once, to see whether it changes what it is given.
 _TRIED_ROWS = 3
@@ -32,7 +37,7 @@ class Parts:
     """What one run trains with.
 
     `validate` and `test` are None where the configuration gives those groups no rows; `data_random` holds the random
-    generators of their data sets.
+    generators of their data sets; `sample` is what the model was made with, `questions` what its inference is asked.
     """
 
     spec: ModelSpec
@@ -42,6 +47,8 @@ class Parts:
     validate: Batches | None
     test: Batches | None
     data_random: DataGenerators
+    sample: Batch
+    questions: Questions
 
     def close(self) -> None:
         """End the processes that read data."""
@@ -84,7 +91,10 @@ def prepare_parts(
     untouched = data_random.state()
     record_or_check_data(run, groups, accept=accept, first=world.rank == 0)
     data_random.restore(untouched)
-    seed_everything(seed)  # again: how much randomness opening the data took must not reach the weights
+    seed_everything(seed)  # again: how much randomness looking at the data took must not reach what is asked
+    questions = gather_questions((validate or train).group, function)
+    data_random.restore(untouched)
+    seed_everything(seed)  # nor the weights
     model = build_model(cls, config, sample)
     record_or_check_code(run, spec, model, accept=accept, first=world.rank == 0)
     initial = config.path("train.model_weights_file")
@@ -94,7 +104,7 @@ def prepare_parts(
     world.same_start(model)
     seed_everything(seed + world.rank)  # dropout differs from process to process
     _heed_batch_norm(model, train, world, say)
-    return Parts(spec, model, device, train, validate, test, data_random)
+    return Parts(spec, model, device, train, validate, test, data_random, sample, questions)
 
 
 def _captured_text(run: Run, spec: ModelSpec, world: World, say: Callable[[str], None]) -> str:
@@ -102,7 +112,7 @@ def _captured_text(run: Run, spec: ModelSpec, world: World, say: Callable[[str],
     owner = spec.cls if spec.tensor_name else spec.tensor_function
     captured = capture(owner, requires=run.config.get("model.requires"))
     if run.facts.get("to_tensor_sha256") is None and world.rank == 0:
-        for note in captured.notes:
+        for note in (*captured.notes, *spec.notes):
             say(note)
         write_file(run.path / TEXT_FILE, captured.text)
         run.note(
@@ -110,6 +120,9 @@ def _captured_text(run: Run, spec: ModelSpec, world: World, say: Callable[[str],
                 "to_tensor_sha256": captured.sha256,
                 "to_tensor_origin": captured.origin,
                 "packages": training_packages(),
+                "requirements": {
+                    each.distribution: each.version for each in captured.requirements if each.distribution
+                },
                 **describe_commit(run.config.base_dir),
             }
         )

@@ -1,4 +1,4 @@
-"""What a run leaves on the disk as it goes: checkpoints, and the weights of its best and last epoch.
+"""What a run leaves on the disk as it goes: checkpoints, and then its weights.
 
 After every epoch, in this order: the journal holds its figures, the checkpoint is on the disk, then weights.pt and
 last.pt. A kill between any two of them leaves a run that goes on from the checkpoint and writes the rest again.
@@ -7,22 +7,20 @@ last.pt. A kill between any two of them leaves a run that goes on from the check
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import Any
-
-import torch
 
 from hyrax_pack.errors import TrainingError
 from hyrax_pack.resolving import user_code
-from hyrax_pack.run import Journal, Run, replace_file
-from hyrax_pack.run.folder import Which
-from hyrax_pack.training.checkpoints import Checkpoint, Position, save_tensors, write_checkpoint
+from hyrax_pack.run import Journal, Run
+from hyrax_pack.training.checkpoints import Checkpoint, Position, read_checkpoint, write_checkpoint
+from hyrax_pack.training.diverging import FiniteWatch, weights_error
 from hyrax_pack.training.losses import Mean
 from hyrax_pack.training.parallel import World
 from hyrax_pack.training.preparing import Parts
 from hyrax_pack.training.progress import Reporter
 from hyrax_pack.training.seeding import random_state, restore_random_state
 from hyrax_pack.training.state import ModelState
+from hyrax_pack.training.weights_files import WeightsFiles, load_best
 
 
 class Saver:
@@ -32,7 +30,10 @@ class Saver:
         self._run, self._parts, self._world, self._journal = run, parts, world, journal
         self._reporter = reporter
         self._state = ModelState(parts.model)
+        self._finite = FiniteWatch(parts.model)
+        self._weights = None if journal is None else WeightsFiles(run, parts, self._state, reporter.say)
         self._named: set[str] = set()
+        self._verified = False
         self._name_unsaved(self._state.capture()[1])
 
     def random(self) -> dict[str, Any]:
@@ -42,7 +43,24 @@ class Saver:
     def save_epoch(self, position: Position) -> None:
         """Save the state between two epochs; `position` is at the beginning of the next."""
         self.save_checkpoint(position, Mean())
-        self._save_weights(position)
+        if self._weights is not None:
+            self._weights.write(position)
+
+    def load_best(self) -> None:
+        """Put the best epoch's weights into the model, in every process."""
+        self._world.share(None)  # the first one has written them by now
+        load_best(self._run, self._parts.model, self._state)
+
+    def check_finite(self, position: Position) -> None:
+        """Refuse weights that hold NaN or infinity, before anything is written.
+
+        Raises
+        ------
+        LossError
+            Says which, and what is kept.
+        """
+        if broken := self._finite.broken():
+            raise weights_error(broken, self._run, position)
 
     def save_checkpoint(
         self,
@@ -65,7 +83,10 @@ class Saver:
         ------
         StorageError
             The disk refuses; earlier checkpoints stand.
+        LossError
+            Weights are not finite.
         """
+        self.check_finite(position)
         generators = self._world.gather(self.random() if random is None else random)
         means = self._world.gather(mean.state())
         if self._journal is None:
@@ -83,7 +104,10 @@ class Saver:
             identity={"class": self._parts.spec.name, "to_tensor_sha256": self._run.to_tensor_sha256},
             figures=figures,
         )
-        write_checkpoint(self._run.path, checkpoint, keep=self._run.config.get("train.keep_checkpoints"))
+        path = write_checkpoint(self._run.path, checkpoint, keep=self._run.config.get("train.keep_checkpoints"))
+        if not self._verified:  # better known at once than at the first resume
+            read_checkpoint(path)
+            self._verified = True
 
     def restore(self, checkpoint: Checkpoint, mean: Mean) -> Position:
         """Put model, means and random numbers back, and give the position to go on from.
@@ -112,33 +136,9 @@ class Saver:
             self._parts.data_random.restore(mine["data"])
         else:
             self._reporter.say(f"Going on with {now} processes instead of {before}: batches and random numbers differ.")
-        if checkpoint.position.batch == 0:
-            self._save_weights(checkpoint.position)  # the kill may have come between the checkpoint and these
+        if checkpoint.position.batch == 0 and self._weights is not None:
+            self._weights.write(checkpoint.position)  # the kill may have come between the checkpoint and these
         return replace(checkpoint.position)
-
-    def _save_weights(self, position: Position) -> None:
-        """last.pt, and weights.pt where the epoch that has just ended is the best."""
-        if self._journal is None:
-            return
-        if position.best_epoch == position.epoch - 1:
-            self._write_weights("best")
-        self._write_weights("last")
-
-    def _write_weights(self, which: Which) -> None:
-        path, spec, model = self._run.weights_path(which), self._parts.spec, self._parts.model
-        announce = partial(self._run.note_weights, path.name)
-        if spec.save is not None:
-            with (
-                replace_file(path, announce=announce) as temporary,
-                user_code(f"{spec.name}.{spec.save}", TrainingError),
-            ):
-                getattr(model, spec.save)(temporary)
-            return
-        state = model.state_dict()
-        for name, value in state.items():
-            if torch.is_tensor(value):  # on the CPU, so that a plain torch.load reads it where there is no GPU
-                state[name] = value.detach().cpu()
-        save_tensors(path, state, announce=announce)
 
     def _name_unsaved(self, unsaved: list[str]) -> None:
         """Say what cannot be saved: at the start of the run, and again only for what has come since."""

@@ -14,7 +14,6 @@ from hyrax_pack.capturing import Captured
 from hyrax_pack.data import Group, Observation
 from hyrax_pack.errors import CoupledRowsError, PackError
 from hyrax_pack.run import Run
-from hyrax_pack.run.listing import summarise
 from hyrax_pack.workflow.arguments import check_word
 from hyrax_pack.workflow.choosing_form import Lower, choose_form
 from hyrax_pack.workflow.evidence import Evidence, evidence_group, gather_evidence, record_contract
@@ -57,9 +56,9 @@ class Subject:
     observed : Observation
         What was seen of the fields in training: the input contract.
     batch : str
+        What is declared: rows are `independent`, or the batch is a `joint` unit.
     batch_size : int or None
         Of training, where that is known.
-        What is declared: rows are `independent`, or the batch is a `joint` unit.
     source : Path or None
         The model's file, for the commit.
     facts : mapping
@@ -73,8 +72,8 @@ class Subject:
     live: Callable[[Any], Any]
     rows: Group
     observed: Observation
-    batch_size: int | None = None
     batch: Batch = "independent"
+    batch_size: int | None = None
     source: Path | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
@@ -133,17 +132,15 @@ def export(
     trained = load_trained(run, weights=weights, to_tensor=to_tensor, accept=accept)
     for line in describe_changes(trained):
         say(f"{'run':10} {line}")
-    summary = summarise(trained.run)
-    as_trained = not trained.accepted and weights == "best"  # the figures are those of the best weights
     config = trained.run.config
     subject = Subject(
         name=trained.spec.name,
         captured=trained.captured,
         live=trained.spec.tensor_function if to_tensor == "class" else compile_function(trained.captured.text),
-        batch_size=config.get("data_loader.batch_size"),
         rows=evidence_group(trained.provider),
         observed=observed_in_training(trained),
         batch=config.get("model.batch"),
+        batch_size=config.get("data_loader.batch_size"),
         source=_source_file(trained),
         facts={
             "run_id": trained.run.path.name,
@@ -151,7 +148,7 @@ def export(
             "seed": int(trained.run.facts["seed"]),
             "more": provenance_of(trained),
         },
-        metrics={summary.metric: summary.best} if summary.metric and summary.best is not None and as_trained else {},
+        metrics=trained.figures,
         config_toml=config.to_toml(portable=True),
     )
 

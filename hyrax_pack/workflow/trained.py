@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+import importlib.metadata
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,10 +20,14 @@ from hyrax_pack.errors import ChangedSinceError, ModelError, StaleTextError, Tra
 from hyrax_pack.model import ModelSpec, build_model, describe_model, model_class
 from hyrax_pack.resolving import user_code
 from hyrax_pack.run import Run, load_into, open_run
-from hyrax_pack.run.folder import CODE_FILE, CONFIG_FILE, DATA_FILE, TEXT_FILE
+from hyrax_pack.run.answers import Answers
+from hyrax_pack.run.folder import CODE_FILE, CONFIG_FILE, DATA_FILE, TEXT_FILE, WeightsFacts
+from hyrax_pack.run.listing import summarise
+from hyrax_pack.run.records import VALIDATION_LOSS
 from hyrax_pack.run.surroundings import training_packages
 from hyrax_pack.training.origin import changes_of_code
 from hyrax_pack.workflow.arguments import check_word, check_words
+from hyrax_pack.workflow.recognising import check_answers, check_tensors, recorded_answers
 
 if TYPE_CHECKING:
     from torch import nn
@@ -30,7 +36,7 @@ if TYPE_CHECKING:
 
 Settings = Config | Mapping[str, Any] | str | Path
 Which = Literal["best", "last"]
-Accept = Literal["code", "weights"]
+Accept = Literal["code", "weights", "answers"]
 
 
 @dataclass(frozen=True)
@@ -50,8 +56,12 @@ class Trained:
         That text, compiled; it works on a copy of what it is given.
     code_sha256 : str
         Of the code that inference runs, as it is now.
+    weights : WeightsFacts or None
+        Epoch and figure of the weights; None where training did not write them.
     accepted : tuple of str
         What is not as it was trained, and was accepted all the same.
+    notes : tuple of str
+        What answers otherwise than in training, within what the devices explain.
     """
 
     run: Run
@@ -61,7 +71,14 @@ class Trained:
     captured: Captured
     function: Callable[[Any], Any]
     code_sha256: str
+    weights: WeightsFacts | None
     accepted: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """The figure of these very weights; none where something was accepted that did not train them."""
+        return {} if self.weights is None or self.accepted else {self.weights.metric: self.weights.score}
 
     def batch(self, data_dict: Mapping[str, Any]) -> Batch:
         """Return what the model is called with for these rows: to_tensor's result as tensors."""
@@ -143,14 +160,15 @@ def load_trained(
     to_tensor : str
         `class` refuses a run whose class now captures to other code; `run` uses the run's own text all the same.
     accept : collection of str
-        `code` or `weights`: bring the run back although they are not what trained, or what training wrote.
+        `code`, `weights` or `answers`: bring the run back although they are not what trained, what training wrote, or
+        what the model answered then.
 
     Raises
     ------
     StaleTextError
         The class's to_tensor is not the one that trained.
     ChangedSinceError
-        The code that inference runs, or the weights, have changed since.
+        The code that inference runs, the weights, or what the model makes of the same rows have changed since.
     TrainingError
         The run folder lacks something, or its to_tensor.py is not what was executed.
     HyraxError
@@ -163,7 +181,9 @@ def load_trained(
     config = run.config
     text = run.to_tensor_text
     weights_file = run.weights(weights)
-    accepted = _check_weights(run, weights_file, accept)
+    facts = run.facts_of(weights_file)
+    accepted = _check_weights(run, weights_file, facts, accept)
+    answers = recorded_answers(run, weights_file, facts)
     cls = model_class(config)
     spec = describe_model(cls)
     captured = _captured_then(run, spec, text, accept_other=to_tensor == "run")
@@ -175,25 +195,75 @@ def load_trained(
     model = build_model(cls, config, to_torch(as_slots(result, rows=1)))
     code = describe_code(spec, model)
     accepted += _check_code(run, code, accept)
-    load_into(model, weights_file)
+    if answers is not None:
+        check_tensors(run, answers, provider, function)
+    lost = _fill(model, weights_file, answers)
+    notes: list[str] = []
+    if answers is not None and answers.failure is None and facts is not None:
+        # of other code, other answers are what was accepted
+        others, notes = check_answers(run, answers, model, spec, lost, accept="answers" in accept or bool(accepted))
+        accepted += others
+    return Trained(
+        run=run,
+        spec=spec,
+        model=model,
+        provider=provider,
+        captured=captured,
+        function=function,
+        code_sha256=code_sha256(code),
+        weights=facts,
+        accepted=tuple(accepted),
+        notes=tuple(notes),
+    )
+
+
+def _fill(model: nn.Module, weights: Path, answers: Answers | None) -> list[str]:
+    """Put weights, and the state that is not in them, into a model; say what could not be put back."""
+    from hyrax_pack.training.state import ModelState
+
+    state = ModelState(model)
+    load_into(model, weights)
+    lost = [] if answers is None else state.restore_for_inference(answers.state)
     model.eval()
-    return Trained(run, spec, model, provider, captured, function, code_sha256(code), tuple(accepted))
+    return lost
 
 
 def describe_changes(trained: Trained) -> list[str]:
     """Say, each in a line, what is not as it was when the run was trained and does not stand in the way of export."""
+    facts = trained.run.facts
     said = [f"accepted: {change}" for change in trained.accepted]
-    said += [f"accepted in training: {change}" for change in trained.run.facts.get("accepted", ())]
-    now = training_packages()
+    said += [f"accepted in training: {change}" for change in facts.get("accepted", ())]
+    before = {**facts.get("packages", {}), **facts.get("requirements", {})}
+    now = {**_versions(facts.get("requirements", {})), **training_packages()}
     said += [
-        f"trained with {name} {version}, exported with {now.get(name)}"
-        for name, version in trained.run.facts.get("packages", {}).items()
+        f"trained with {name} {version}, exported with {now.get(name, 'none')}"
+        for name, version in before.items()
         if now.get(name) != version
     ]
     recorded = trained.run.recorded(DATA_FILE) or {"groups": {}}
     here = {name: trained.provider.group(name) for name in recorded["groups"] if trained.provider.has_group(name)}
     changes = identity_differences(recorded["groups"], {name: identify(group) for name, group in here.items()})
-    return said + [f"the data is not what trained: {change}" for change in changes]
+    said += [f"the data is not what trained: {change}" for change in changes]
+    return [*said, *trained.notes, *_state_of_run(trained)]
+
+
+def _versions(distributions: Iterable[str]) -> dict[str, str]:
+    found = {}
+    for name in distributions:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
+
+
+def _state_of_run(trained: Trained) -> Iterator[str]:
+    """What a figure of these weights does not say by itself."""
+    summary, weights = summarise(trained.run), trained.weights
+    if summary.state != "finished":
+        yield f"the run is {summary.state}: {summary.epochs_done} of {summary.epochs} epochs are done"
+    if weights is not None:
+        validated = any(VALIDATION_LOSS in record for record in trained.run.metrics())
+        why = "; its validation loss is no number" if validated and weights.metric != VALIDATION_LOSS else ""
+        yield f"weights of epoch {weights.epoch}, {weights.metric} {weights.score:.4g}{why}"
 
 
 def observed_in_training(trained: Trained) -> Observation:
@@ -215,6 +285,8 @@ def provenance_of(trained: Trained) -> dict[str, Any]:
     facts = trained.run.facts
     accepted = [*facts.get("accepted", ()), *trained.accepted]
     found: dict[str, Any] = {"code_sha256": trained.code_sha256, "trained_with": facts.get("packages", {})}
+    if trained.weights is not None:
+        found["epoch"] = trained.weights.epoch
     return found | ({"accepted_changes": accepted} if accepted else {})
 
 
@@ -224,9 +296,9 @@ def capture_of(spec: ModelSpec, config: Config) -> Captured:
     return capture(owner, requires=config.get("model.requires"))
 
 
-def _check_weights(run: Run, file: Path, accept: Collection[str]) -> list[str]:
+def _check_weights(run: Run, file: Path, facts: WeightsFacts | None, accept: Collection[str]) -> list[str]:
     """Refuse weights that training did not write, unless accepted: then say so."""
-    if run.are_as_trained(file):
+    if facts is not None:
         return []
     changes = [f"{file.name} is not the file that training wrote"]
     if "weights" not in accept:

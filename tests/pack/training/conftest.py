@@ -89,7 +89,8 @@ def contents(run: Run) -> Mapping[str, Any]:
     """Everything of a run that must not depend on whether it was ever killed."""
     names = ["metrics.jsonl", "to_tensor.py"]
     found: dict[str, Any] = {name: (run.path / name).read_bytes() for name in names}
-    for name in ("weights.pt", "last.pt", *sorted(path.name for path in run.path.glob("checkpoint*.pt"))):
+    weights = ("weights.pt", "last.pt", "weights.answers.pt", "last.answers.pt")
+    for name in (*weights, *sorted(path.name for path in run.path.glob("checkpoint*.pt"))):
         found[name] = flatten(torch.load(run.path / name, weights_only=True))
     return found
 

@@ -6,12 +6,14 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
 from hyrax_pack.errors import Interrupted, LossError, TrainingError
 from hyrax_pack.run import Run, list_runs, newest_run
 from hyrax_pack.training import train_run
-from tests.pack.training.conftest import MakeConfig, Train, contents
+from tests.pack.training.conftest import MakeConfig, Train, contents, flatten
 
 
 def failing(what: str, at: int) -> dict[str, Any]:
@@ -116,12 +118,69 @@ def test_training_starts_from_the_weights_that_a_nan_left(train: Train, tmp_path
     assert after.load_state()["layer.weight"].allclose(newest_run(tmp_path / "results").load_state()["layer.weight"])
 
 
+def test_an_infinite_loss_stops_too(train: Train) -> None:
+    with pytest.raises(LossError, match=r"Failing\.train_step: the loss is infinite in epoch 2, batch 2 \(step 5\)\."):
+        train(**failing("infinite", 5))
+
+
+@pytest.mark.parametrize("at", [4, 5, 6], ids=["first step", "in the middle", "last step of an epoch"])
+@pytest.mark.parametrize("minutes", [30, 0], ids=["epochs saved", "steps saved"])
+def test_weights_that_are_not_finite_are_never_written_though_the_loss_was(
+    train: Train, tmp_path: Path, at: int, minutes: int
+) -> None:
+    with pytest.raises(LossError) as stopped:
+        train(**failing("nan gradient", at), train__checkpoint_minutes=minutes)
+    run = newest_run(tmp_path / "results")
+    if at == 6:  # else the next step has a loss of NaN, which says it
+        assert str(stopped.value).startswith("layer.weight: not finite after step 6 (epoch 2), though the loss was: ")
+    assert f"--set train.model_weights_file={run.path / 'weights.pt'}" in str(stopped.value)
+    assert "the weights of epoch 1 (weights.pt) are kept" in str(stopped.value)
+    for path in run.path.glob("*.pt"):
+        found = flatten(torch.load(path, weights_only=True))
+        weights = [value for name, value in found.items() if name.endswith("layer.weight") and isinstance(value, tuple)]
+        assert all(np.isfinite(np.frombuffer(content, np.float32)).all() for _, _, content in weights), path.name
+
+
+def test_a_nan_before_any_epoch_names_no_file_that_is_not_there(train: Train, tmp_path: Path) -> None:
+    settings = {**failing("nan", 12), "data_loader__batch_size": 1, "train__checkpoint_minutes": 0}
+    with pytest.raises(LossError, match=r"checkpoint_epoch_1_step_10\.pt is kept\. No epoch was finished\.") as stopped:
+        train(**settings)
+    assert "weights.pt" not in str(stopped.value)
+
+
+def test_a_nan_loss_names_the_fields_and_rows_that_hold_nan(train: Train, tmp_path: Path) -> None:
+    image = np.random.default_rng(1).uniform(0, 16, (40, 4)).astype("f4")
+    image[7, 2] = np.nan
+    np.savez(tmp_path / "rows.npz", image=image, label=np.arange(40) % 10, object_id=np.arange(40) + 500)
+    request = {"dataset_class": "NpzDataset", "data_location": str(tmp_path / "rows.npz")}
+    with pytest.raises(LossError, match=r"the loss is NaN .* data/image holds NaN \(object_id 507\)\. "):
+        train("plain.py:Plain", data_request__train__data=request, split__train=1.0)
+
+
 def test_a_nan_in_validation_is_never_the_best(train: Train, capsys: pytest.CaptureFixture[str]) -> None:
-    run = train(**failing("nan validation", 0))
+    run = train(**failing("nan validation", 3), train__epochs=3)  # epoch 1 has a number
     losses = [record["validation/loss"] for record in run.metrics() if "validation/loss" in record]
-    assert all(map(math.isnan, losses))
-    assert run.weights("best").is_file()  # the first epoch's, for there is nothing to choose by
-    assert "validation loss nan" in capsys.readouterr().err
+    assert [math.isnan(loss) for loss in losses] == [False, True, True]
+    best = run.facts_of(run.weights("best"))
+    assert best is not None and (best.epoch, best.metric, best.score) == (1, "validation/loss", losses[0])
+    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("The validation loss")]
+    assert len(said) == 1 and said[0].startswith(
+        "The validation loss is nan in epoch 2. Such an epoch is never the best"
+    )
+
+
+def test_where_validation_is_never_a_number_the_training_loss_decides_and_that_is_said(
+    train: Train, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = train(**failing("nan validation", 0), train__epochs=4)
+    losses = [record["training/epoch/loss"] for record in run.metrics() if "training/epoch/loss" in record]
+    best = run.facts_of(run.weights("best"))
+    assert best is not None and (best.metric, best.score) == ("training/epoch/loss", min(losses))
+    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("The validation loss")]
+    words = f"never was a number: the best weights are those of the least training loss, of epoch {best.epoch}."
+    assert len(said) == 2 and said[1] == f"The validation loss {words}"
+    (summary,) = list_runs(run.path.parent)
+    assert (summary.metric, summary.best_epoch) == ("training/epoch/loss", best.epoch)
 
 
 def test_an_exception_in_the_class_is_one_line_with_its_place(train: Train, tmp_path: Path) -> None:

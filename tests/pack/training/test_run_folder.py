@@ -31,8 +31,8 @@ def test_everything_of_a_run_is_in_its_folder(train: Train) -> None:
     run = train()
     names = {path.name for path in run.path.iterdir() if not path.name.startswith(".")}
     assert names == {
-        "runtime_config.toml", "run.json", "to_tensor.py", "code.json", "data.json", "metrics.jsonl",
-        "weights.pt", "last.pt", "checkpoint_epoch_1.pt", "checkpoint_epoch_2.pt",
+        "runtime_config.toml", "run.json", "to_tensor.py", "code.json", "data.json", "metrics.jsonl", "weights.pt",
+        "weights.answers.pt", "last.pt", "last.answers.pt", "checkpoint_epoch_1.pt", "checkpoint_epoch_2.pt",
     }  # fmt: skip
 
 

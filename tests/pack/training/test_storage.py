@@ -48,7 +48,9 @@ def test_a_full_disk_names_the_path_and_what_was_saved_stays(
 
     with_small_files(until_full, size * 10, "checkpoint_epoch_2.pt: cannot be written: File too large")
     run = newest_run(tmp_path / "results")
-    assert sorted(path.name for path in run.path.glob("*.pt")) == ["checkpoint_epoch_1.pt", "last.pt", "weights.pt"]
+    assert sorted(path.name for path in run.path.glob("*.pt")) == [
+        "checkpoint_epoch_1.pt", "last.answers.pt", "last.pt", "weights.answers.pt", "weights.pt",
+    ]  # fmt: skip
     assert not list(run.path.glob("*.partial"))
     assert contents(train_run(None, resume=run.path, progress=False, track=False)) == expected
 
@@ -89,6 +91,38 @@ def test_a_damaged_checkpoint_is_said_and_the_one_before_is_taken(train: Train) 
     assert checkpoint.position.epoch == 3
     assert said[0].startswith(f"{newest}: unreadable checkpoint (")
     assert said[0].endswith("going back to the one before")
+
+
+def test_a_run_does_not_begin_anew_while_it_has_checkpoints_that_nobody_can_read(train: Train) -> None:
+    run = train(train__epochs=3)
+    for path in list_checkpoints(run.path):
+        path.write_bytes(b"junk")
+    run.note({"state": "interrupted"})
+    with pytest.raises(
+        TrainingError, match=r"checkpoint_epoch_1\.pt: unreadable checkpoint .*none before it that can be"
+    ):
+        train_run(None, resume=run.path, progress=False, track=False)
+    assert run.weights("best").is_file()
+
+
+def test_weights_that_nobody_could_read_are_refused_before_the_first_epoch(
+    train: Train, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(TrainingError, match=r"NumpyState\.get_extra_state .*numpy.*return tensors and plain values"):
+        train("plain.py:NumpyState")
+    assert "epoch 1" not in capsys.readouterr().err
+
+
+def test_what_was_written_first_is_read_back_at_once(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system that takes a file and does not give it back."""
+    real = torch.save
+
+    def lost(content: object, file: object) -> None:
+        real({"lost": torch.zeros(1)}, file)
+
+    monkeypatch.setattr(torch, "save", lost)
+    with pytest.raises(TrainingError, match=r"checkpoint_epoch_1\.pt: not a checkpoint of format 1"):
+        train()
 
 
 def test_reading_a_checkpoint_executes_nothing(tmp_path: Path) -> None:

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hyrax_pack.config import load_config
 from hyrax_pack.errors import ChangedSinceError, DataError, TrainingError
 from hyrax_pack.run import Run
-from hyrax_pack.workflow import export, load_trained, train
+from hyrax_pack.training import train_run
+from hyrax_pack.workflow import export, load_trained
 
 MODEL = """
 from pathlib import Path
@@ -74,7 +76,7 @@ class Project:
         assert text.count(old) == 1
         self.model.write_text(text.replace(old, new))
 
-    def train(self, epochs: int = 2, **more: Any) -> Run:
+    def train(self, epochs: int = 2, optimizer: dict[str, Any] | None = None, **more: Any) -> Run:
         request = {"dataset_class": "NpzDataset", "data_location": str(self.rows)}
         settings = {
             "general": {"results_dir": str(self.results)},
@@ -82,8 +84,9 @@ class Project:
             "train": {"epochs": epochs, "seed": 1, "device": "cpu"},
             "data_request": {"train": {"data": request}},
             "split": {"train": 0.6, "validate": 0.4},
+            "optimizer": optimizer or {},
         }
-        return train(settings, progress=False, **more)
+        return train_run(load_config(tables=settings), progress=False, track=False, **more)
 
     def stopped(self) -> Run:
         """A run that failed in its second epoch, for a cause that has gone."""
@@ -118,7 +121,8 @@ def test_a_changed_forward_is_refused_with_its_line_and_ships_only_when_accepted
     assert not (tmp_path / "net.hyrax").exists()
     said: list[str] = []
     with export(run, tmp_path / "net.hyrax", accept=["code"], say=said.append) as bundle:
-        (change,) = bundle.manifest.provenance["accepted_changes"]
+        change, answers = bundle.manifest.provenance["accepted_changes"]
+        assert answers.startswith("answers: output_0 differs by ")
         assert change.startswith("code: Net.forward (net.py:17) has changed") and any(change in line for line in said)
         assert bundle.manifest.metrics == {}
 
@@ -146,10 +150,17 @@ def test_edited_weights_are_refused(project: Project, tmp_path: Path, which: Any
         assert bundle.manifest.metrics == {}
 
 
-def test_the_figures_of_the_best_epoch_are_not_those_of_the_last(project: Project, tmp_path: Path) -> None:
-    run = project.train()
-    with export(run, tmp_path / "net.hyrax", weights="last") as bundle:
-        assert bundle.manifest.metrics == {}
+@pytest.mark.parametrize("which", ["best", "last"])
+def test_the_figures_of_a_bundle_are_those_of_its_own_weights(project: Project, tmp_path: Path, which: Any) -> None:
+    run = project.train(epochs=4, optimizer={"name": "torch.optim.SGD", "lr": 400.0})  # so fast that the last is worse
+    losses = [record["validation/loss"] for record in run.metrics() if "validation/loss" in record]
+    assert min(losses) < losses[-1]
+    said: list[str] = []
+    with export(run, tmp_path / "net.hyrax", weights=which, say=said.append) as bundle:
+        loss = losses[-1] if which == "last" else min(losses)
+        assert bundle.manifest.metrics == {"validation/loss": loss}
+        assert bundle.manifest.provenance["epoch"] == losses.index(loss) + 1
+    assert any(f"weights of epoch {losses.index(loss) + 1}, validation/loss {loss:.4g}" in line for line in said)
 
 
 def test_the_contract_is_what_training_saw_and_not_what_the_file_holds_later(project: Project, tmp_path: Path) -> None:
@@ -177,9 +188,9 @@ def test_a_run_does_not_go_on_with_other_code_unless_it_is_accepted(project: Pro
     project.edit(*change)
     name = "Net.forward" if change is FORWARD else "Net.train_step"
     with pytest.raises(ChangedSinceError, match=rf"(?s)the code: .*{name} .*--accept code") as caught:
-        train(None, resume=run.path, progress=False)
+        train_run(None, resume=run.path, progress=False, track=False)
     assert caught.value.what == "code"
-    train(None, resume=run.path, accept=["code"], progress=False)
+    train_run(None, resume=run.path, accept=["code"], progress=False, track=False)
     assert any(line.startswith(f"code: {name}") for line in run.facts["accepted"])
 
 
@@ -197,5 +208,5 @@ def test_a_run_does_not_go_on_with_other_data_unless_it_is_accepted(
     run = project.stopped()
     project.write_rows(change, rows)
     with pytest.raises(ChangedSinceError, match=words) as caught:
-        train(None, resume=run.path, accept=["code"], progress=False)
+        train_run(None, resume=run.path, accept=["code"], progress=False, track=False)
     assert caught.value.what == "data"

@@ -20,6 +20,7 @@ class Failing(Plain):
         self.dropout = nn.Dropout(0.2)
         self.steps = 0
         self.validated = 0
+        self.register_buffer("mask", torch.tensor([0.0, float("-inf")]), persistent=False)
 
     def forward(self, batch):
         return self.dropout(super().forward(batch))
@@ -30,6 +31,10 @@ class Failing(Plain):
         if self.steps == self.at and os.environ.get("HARMLESS") is None:
             if self.what == "nan":
                 return {"loss": float("nan")}
+            if self.what == "infinite":
+                return {"loss": float("inf")}
+            if self.what == "nan gradient":
+                self.layer.weight.data[0, 0] = float("nan")  # what the optimizer makes of such a gradient
             if self.what == "raise":
                 raise ValueError("no such star\nand no such sky")
             if self.what == "interrupt":
@@ -48,7 +53,8 @@ class Failing(Plain):
         if self.what == "interrupt validation" and self.validated == self.at and os.environ.get("HARMLESS") is None:
             os.kill(os.getpid(), signal.SIGINT)
         loss = nn.functional.cross_entropy(self.forward(batch), batch[1])
-        return {"loss": loss * (float("nan") if self.what == "nan validation" else 1), "noise": torch.rand(())}
+        bad = self.what == "nan validation" and self.validated >= self.at
+        return {"loss": loss * (float("nan") if bad else 1), "noise": torch.rand(())}
 
 
 @hyrax_model

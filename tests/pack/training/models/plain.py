@@ -99,6 +99,19 @@ class StepsItself(Rated):
 
 
 @hyrax_model
+class NumpyState(Plain):
+    """Gives numpy's numbers as extra state, which no weights file can hold."""
+
+    def get_extra_state(self):
+        import numpy as np
+
+        return {"scale": np.float64(1.0)}
+
+    def set_extra_state(self, state):
+        pass
+
+
+@hyrax_model
 class OwnFormat(Plain):
     """Saves and loads its weights in its own way."""
 
