@@ -57,8 +57,15 @@ def recorded_answers(run: Run, weights: Path, facts: WeightsFacts | None) -> Ans
     return read_answers(file)
 
 
-def check_tensors(run: Run, answers: Answers, provider: DataProvider, function: Callable[[Any], Any]) -> None:
-    """Refuse a text of to_tensor that makes other tensors of the same rows than it did in training.
+def check_tensors(
+    run: Run, answers: Answers, provider: DataProvider, function: Callable[[Any], Any], *, accept: bool
+) -> list[str]:
+    """Refuse a text of to_tensor that makes other tensors of the same rows than it did in training, unless accepted.
+
+    Returns
+    -------
+    list of str
+        What differs and was accepted.
 
     Raises
     ------
@@ -68,23 +75,25 @@ def check_tensors(run: Run, answers: Answers, provider: DataProvider, function: 
     from hyrax_pack.training.witnessing import tensors_of
 
     if answers.failure is not None and not answers.slots:
-        return
+        return []
     group = provider.group(answers.group)
     if max(answers.rows) >= len(group):
-        return
+        return []
     data_dict = group.data_dict(answers.rows, inference=True)
     if digests(data_dict) != answers.digests:  # other rows, or rows that are drawn anew each time
-        return
+        return []
     before = [None if slot is None else slot.numpy() for slot in answers.slots]
     changes = list(_slot_differences(before, tensors_of(data_dict, function).slots))
-    if changes:
+    if changes and not accept:
         raise ChangedSinceError(
             str(run.path),
             "tensors",
             changes,
             "The text of to_tensor is the one that trained, and so are the rows: a library that it uses has another "
-            "version, or the time zone or another setting of this machine is another. Export where the run was trained",
+            "version, or the time zone or another setting of this machine is another. Export where the run was "
+            "trained; to export what it makes here, without the run's figures: --accept answers",
         )
+    return [f"tensors: {change}" for change in changes]
 
 
 def check_answers(

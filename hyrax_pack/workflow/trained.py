@@ -196,7 +196,7 @@ def load_trained(
     code = describe_code(spec, model)
     accepted += _check_code(run, code, accept)
     if answers is not None:
-        check_tensors(run, answers, provider, function)
+        accepted += check_tensors(run, answers, provider, function, accept="answers" in accept)
     lost = _fill(model, weights_file, answers)
     notes: list[str] = []
     if answers is not None and answers.failure is None and facts is not None:
