@@ -16,7 +16,7 @@ _ELSEWHERE = inspect.CO_NESTED | FUTURE_MASK
 
 
 def is_same_code(one: types.CodeType, other: types.CodeType) -> bool:
-    """Whether two code objects are the same instructions on the same constants and names."""
+    """Whether two code objects are the same instructions, under the same handlers, on the same constants and names."""
     return _fingerprint(one) == _fingerprint(other)
 
 
@@ -34,7 +34,7 @@ def code_meaning(code: types.CodeType) -> tuple[Any, ...]:
 
 
 def _fingerprint(code: types.CodeType) -> tuple[Any, ...]:
-    return (code.co_name, code.co_code, code.co_flags, *_parts(code, _fingerprint))
+    return (code.co_name, code.co_code, code.co_exceptiontable, code.co_flags, *_parts(code, _fingerprint))
 
 
 def _parts(code: types.CodeType, of_code: Callable[[types.CodeType], Any]) -> tuple[Any, ...]:

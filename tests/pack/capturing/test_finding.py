@@ -52,6 +52,25 @@ def test_an_edit_of_one_constant_is_refused(load, folder):
     assert "what runs is not what the file says" in refusal_of(module.StampNet)
 
 
+def test_an_edit_that_moves_a_line_out_of_a_try_is_refused(load, folder):
+    source = SOURCE.replace(
+        """        return data_dict["data"]["image"]
+""",
+        """        try:
+            x = data_dict["data"]["image"]
+            y = x[0]
+        except ValueError:
+            y = 0
+        return y
+""",
+    )
+    module = load(source)
+    line = "            y = x[0]\n"
+    edited = source.replace(line, "").replace("        return y\n", f"        else:\n{line}        return y\n")
+    (folder / "stamps.py").write_text(edited)
+    assert "what runs is not what the file says" in refusal_of(module.StampNet)
+
+
 def test_a_function_that_has_left_the_file_is_refused(load, folder):
     module = load(SOURCE)
     (folder / "stamps.py").write_text("x = 1\n")
