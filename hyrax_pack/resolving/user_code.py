@@ -18,8 +18,9 @@ def user_code(doing: str | Callable[[], str], error_class: type[HyraxError]) -> 
 
     A function as `doing` is asked only when something was raised.
 
-    The block's own HyraxErrors pass unchanged. User code may raise any exception at all, so this is the one place,
-    besides the command line's edge, that catches them all; the original stays behind as `__cause__`.
+    The block's own HyraxErrors pass unchanged, and so does Ctrl-C. User code may raise any exception at all, so this is
+    the one place, besides the command line's edge, that catches them all; the original stays behind as `__cause__`. A
+    SystemExit is caught too: a program that user code ends would leave with 0, as if all had been done.
 
     Raises
     ------
@@ -36,14 +37,14 @@ def user_code(doing: str | Callable[[], str], error_class: type[HyraxError]) -> 
     """
     try:
         yield
-    except HyraxError:
+    except (HyraxError, KeyboardInterrupt, GeneratorExit):
         raise
-    except Exception as error:
+    except BaseException as error:
         what = doing if isinstance(doing, str) else doing()
         raise error_class(f"{what}: {describe_failure(error)}") from error
 
 
-def describe_failure(error: Exception) -> str:
+def describe_failure(error: BaseException) -> str:
     """Say in one line what was raised and on which line of the user's code."""
     if isinstance(error, SyntaxError):
         return f"is not Python: {error.msg} ({error.filename}, line {error.lineno})"
