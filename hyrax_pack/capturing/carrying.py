@@ -20,6 +20,7 @@ from hyrax_pack.capturing.file_statements import FileStatement, statements_bindi
 from hyrax_pack.capturing.finding import Definition, Finder
 from hyrax_pack.capturing.forbidden import BUILTINS, forbidden_constructs, imported_names, imports_inside
 from hyrax_pack.capturing.kept_state import kept_state
+from hyrax_pack.capturing.later_changes import later_changes
 from hyrax_pack.capturing.live import what_instead
 from hyrax_pack.capturing.modules import is_module, refused_module, refused_name
 from hyrax_pack.capturing.outer_names import is_dunder, is_pythons_own, outer_names
@@ -68,6 +69,8 @@ def pack_function(function: types.FunctionType, luggage: Luggage) -> Definition:
             packed.add(name)
     luggage.problems += _kept_state(luggage)
     luggage.problems += _strict_warnings(luggage)
+    names = {*luggage.imports, *luggage.constants, *luggage.functions} - {FUNCTION}
+    luggage.problems += later_changes(names, entry, [one.node for one, _ in luggage.functions.values()])
     return entry
 
 

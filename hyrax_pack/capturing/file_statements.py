@@ -42,13 +42,14 @@ def statements_binding(name: str, definition: Definition) -> list[FileStatement]
     """The statements outside functions that bind `name`, last first; `from x import *` counts for every name."""
     found = [
         statement
-        for statement in _statements(definition)
+        for statement in statements_of(definition)
         if {name, "*"} & set(bound_names(statement.node)) or _is_bound_by_loop(name, statement.node)
     ]
     return found[::-1]
 
 
-def _statements(definition: Definition) -> Iterator[FileStatement]:
+def statements_of(definition: Definition) -> Iterator[FileStatement]:
+    """The statements outside functions, in their order, those under conditions included."""
     cells = definition.function.__globals__.get("In")
     if "__file__" not in definition.function.__globals__ and isinstance(cells, list):
         for number, cell in enumerate(cells):

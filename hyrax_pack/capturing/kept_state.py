@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 # Methods and functions that change a list or dict in place.
-_CHANGERS = frozenset(
+CHANGERS = frozenset(
     {
         "append", "clear", "extend", "insert", "pop", "popitem", "remove", "reverse", "setdefault", "sort", "update",
         "__delitem__", "__iadd__", "__imul__", "__ior__", "__setitem__",
@@ -288,7 +288,7 @@ class _Following:
             called = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
             if called in ("setattr", "delattr") or called in _CHANGING_FUNCTIONS:
                 yield from node.args[:1]
-            elif isinstance(node.func, ast.Attribute) and called in _CHANGERS:
+            elif isinstance(node.func, ast.Attribute) and called in CHANGERS:
                 owner = node.func.value
                 in_class = isinstance(owner, ast.Name) and owner.id in ("list", "dict")
                 yield from node.args[:1] if in_class else [owner]
@@ -298,7 +298,7 @@ class _Following:
             return f"`{self._owners[id(value)]}` is changed here, which lives on between calls; make it inside"
         if not isinstance(value, Lasting):
             return None
-        if isinstance(node, ast.Call) and value.is_module and getattr(node.func, "attr", "") in _CHANGERS:
+        if isinstance(node, ast.Call) and value.is_module and getattr(node.func, "attr", "") in CHANGERS:
             return None  # np.sort(x), np.ma.append(x, y)
         if isinstance(node, ast.AugAssign):
             return None
