@@ -14,7 +14,7 @@ from hyrax_pack.errors import ExportError, ParityError
 from hyrax_pack.exporting.cleaning import clean, fix_interface
 from hyrax_pack.exporting.explaining import explain
 from hyrax_pack.exporting.inference import Inference
-from hyrax_pack.exporting.modes import attributes_restored
+from hyrax_pack.exporting.lasting import attributes_restored
 from hyrax_pack.exporting.packed_sequences import takes_this_route, trace_packed
 from hyrax_pack.exporting.reference import Reference
 from hyrax_pack.exporting.slots import Layout, MakeSlots, Slots, make_rows

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from copy import copy
 from typing import Any
 
 import torch
@@ -15,9 +14,6 @@ _NARROWING = frozenset({torch.Tensor.float, torch.Tensor.half, torch.Tensor.bflo
 
 # Models whose parameters take more than this are cast one module at a time, so that they are never held twice.
 CAST_AT_ONCE_BYTES = 256 << 20
-
-_CONTAINERS = (dict, list, set)
-_BOOKKEEPING = frozenset(vars(nn.Module()))
 
 _WIDE = {
     torch.float16: torch.float64,
@@ -43,67 +39,6 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     finally:
         for module, training in flags:
             module.training = training
-
-
-@contextmanager
-def attributes_restored(model: nn.Module) -> Iterator[Callable[[], list[str]]]:
-    """Put plain attributes of every module back as they were, containers with their contents.
-
-    A model may cache a grid by its length, or a tensor in the precision of the day; a trace would leave its fake
-    tensors behind. Parameters and buffers are not looked at.
-
-    Yields
-    ------
-    callable
-        Names the attributes that have changed so far.
-    """
-    before = [(name, module, _plain_attributes(module)) for name, module in model.named_modules()]
-
-    def changed() -> list[str]:
-        return [
-            f"{name}.{key}" if name else key
-            for name, module, was in before
-            for key, value in _plain_attributes(module).items()
-            if key not in was or not _is_as_it_was(was[key], value)
-        ]
-
-    try:
-        yield changed
-    finally:
-        for _, module, was in before:
-            _restore(module, was)
-
-
-def _plain_attributes(module: nn.Module) -> dict[str, tuple[Any, Any]]:
-    """Attributes that are not torch's own bookkeeping, each with a copy of what it contains."""
-    return {
-        key: (value, copy(value) if isinstance(value, _CONTAINERS) else None)
-        for key, value in vars(module).items()
-        if key not in _BOOKKEEPING
-    }
-
-
-def _is_as_it_was(was: tuple[Any, Any], now: tuple[Any, Any]) -> bool:
-    if was[0] is not now[0]:
-        return False
-    old, new = was[1], now[1]
-    if isinstance(old, dict):
-        return list(old) == list(new) and all(value is new[key] for key, value in old.items())
-    if isinstance(old, list):
-        return len(old) == len(new) and all(one is other for one, other in zip(old, new, strict=True))
-    return bool(old == new)
-
-
-def _restore(module: nn.Module, was: dict[str, tuple[Any, Any]]) -> None:
-    for key in [key for key in vars(module) if key not in _BOOKKEEPING and key not in was]:
-        del module.__dict__[key]
-    for key, (value, content) in was.items():
-        if isinstance(value, list):
-            value[:] = content
-        elif isinstance(value, (dict, set)):
-            value.clear()
-            value.update(content)
-        module.__dict__[key] = value
 
 
 def widened(tensor: Any) -> Any:

@@ -15,7 +15,8 @@ from torch import nn
 from hyrax_pack.data.tensors import to_torch
 from hyrax_pack.errors import OutputFormError
 from hyrax_pack.exporting.answering import Answering, Outputs
-from hyrax_pack.exporting.modes import attributes_restored, evaluating, in_float64, widened, without_onednn
+from hyrax_pack.exporting.lasting import attributes_restored
+from hyrax_pack.exporting.modes import evaluating, in_float64, widened, without_onednn
 from hyrax_pack.exporting.outputs import name_outputs
 from hyrax_pack.exporting.slots import Layout, Slots
 from hyrax_pack.exporting.watching import OperatorWatch, UserCode

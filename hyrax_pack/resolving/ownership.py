@@ -13,11 +13,12 @@ _INSTALLED = frozenset({"site-packages", "dist-packages"})
 def is_library(cls: type, home: str = "") -> bool:
     """Whether `cls` is of Python, of torch or of an installed package; never where it is of the package `home`."""
     top = cls.__module__.partition(".")[0]
-    return top != home and _is_library_module(cls.__module__)
+    return top != home and is_library_module(cls.__module__)
 
 
 @cache
-def _is_library_module(module: str) -> bool:
+def is_library_module(module: str) -> bool:
+    """Whether a module is of Python, of torch or of an installed package."""
     top = module.partition(".")[0]
     if top in _LIBRARIES or top in sys.stdlib_module_names:
         return True
