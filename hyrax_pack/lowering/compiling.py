@@ -131,6 +131,7 @@ def _prove(
     ]
     if not outlets or not written.inputs:
         raise Refused(Reason("no slot is an input of the network, or no field is one that a graph can hold"))
+    _check_names(outlets, written.inputs)
     fields = {one.path: one for one in contract.fields if one.path in written.inputs}
     shapes: dict[str, tuple[Dim, ...]] = {path: (BATCH_AXIS, *one.shape) for path, one in fields.items()}
     try:
@@ -161,6 +162,18 @@ def _prove(
         form=form,
         asked_absent=tuple(sorted(written.asked)),
     )
+
+
+def _check_names(outlets: Sequence[Outlet], inputs: Mapping[str, Value]) -> None:
+    """Refuse a field that bears the name of an output: one graph cannot hold both."""
+    for outlet in outlets:
+        if outlet.name in inputs:
+            raise Refused(
+                Reason(
+                    f"the field {outlet.name!r} is called as an input of the network",
+                    hint="give the field, or its data set, another name",
+                )
+            )
 
 
 def _to_model(

@@ -65,7 +65,7 @@ def choose_form(
     CaptureError
         Lowering has found something wrong with the function itself, in whatever form it travels.
     LoweringError
-        `require`, and it cannot be done; or the fused graph differs from its parts.
+        `require`, and it cannot be done.
     """
     if mode == "off":
         return Form(None, Reason("lowering was switched off at export"), ("replayed: lowering is off",))
@@ -76,13 +76,13 @@ def choose_form(
     if isinstance(found, Refusal):
         check_sound(found, captured)
         return _replayed(mode, found.reason, str(found))
-    try:
-        fused = fuse(found, network.graph)
-    except LoweringError as error:
-        return _replayed(mode, Reason(str(error)), str(error))
     weights = network.weights.data if network.weights.size else None
     tolerance = {output.name: output.tolerance for output in network.outputs}
-    check_fused(fused, found, network.graph, weights, contract=contract, examples=examples, tolerance=tolerance)
+    try:
+        fused = fuse(found, network.graph)
+        check_fused(fused, found, network.graph, weights, contract=contract, examples=examples, tolerance=tolerance)
+    except LoweringError as error:
+        return _replayed(mode, Reason(str(error)), str(error))
     speed = measure_speed(
         found, function, contract=contract, examples=examples, network=network.graph, fused=fused, weights=weights
     )

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 OPSET = 21
 IR_VERSION = 10
+OWN = "to_tensor/own/"  # before every name of ours: a field's path has one slash at most
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -96,7 +97,7 @@ class Graph:
     def __init__(self) -> None:
         self.inputs: dict[str, Value] = {}
         self.rows = Free("N")
-        self.batch = Value("to_tensor/batch", np.dtype(np.int64), ())
+        self.batch = Value(f"{OWN}batch", np.dtype(np.int64), ())
         self.rows_made: dict[tuple[str, int, int], Value] = {}
         self.inexact: dict[str, bool] = {}
         self._sizes: dict[Free, Value] = {self.rows: self.batch}
@@ -173,7 +174,7 @@ class Graph:
 
     def _name(self, letter: str) -> str:
         self._count += 1
-        return f"to_tensor/{letter}{self._count}"
+        return f"{OWN}{letter}{self._count}"
 
 
 def needed_nodes(outputs: Sequence[Value], known: Mapping[str, object] | None = None) -> list[Node]:

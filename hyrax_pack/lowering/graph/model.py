@@ -11,7 +11,7 @@ import onnx
 from hyrax_runtime.contract import Dim
 from onnx import helper, numpy_helper
 
-from hyrax_pack.lowering.graph.building import IR_VERSION, OPSET, Attribute, Graph, Node, Value, needed_nodes
+from hyrax_pack.lowering.graph.building import IR_VERSION, OPSET, OWN, Attribute, Graph, Node, Value, needed_nodes
 
 PRODUCER = "hyrax-pack"
 
@@ -83,8 +83,8 @@ def tensor_type(dtype: np.dtype[Any]) -> int:
 def _batch_size(graph: Graph, source: str) -> list[onnx.NodeProto]:
     """Bind the size of the batch to the first axis of an input."""
     return [
-        helper.make_node("Shape", [source], ["to_tensor/batch_axis"], start=0, end=1),
-        helper.make_node("Squeeze", ["to_tensor/batch_axis"], [graph.batch.name]),
+        helper.make_node("Shape", [source], [f"{OWN}axis"], start=0, end=1),
+        helper.make_node("Squeeze", [f"{OWN}axis"], [graph.batch.name]),
     ]
 
 

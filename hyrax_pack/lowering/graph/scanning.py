@@ -11,10 +11,10 @@ import onnx
 from hyrax_runtime.contract import Dim
 from onnx import helper
 
-from hyrax_pack.lowering.graph.building import Value, needed_nodes
+from hyrax_pack.lowering.graph.building import OWN, Value, needed_nodes
 from hyrax_pack.lowering.graph.model import Outlet, make_model, tensor_type, to_initializer, to_node
 
-_ROW = "row of "
+_ROW = f"{OWN}row/"
 
 
 def to_scan_model(

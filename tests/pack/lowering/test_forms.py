@@ -99,6 +99,32 @@ def test_a_free_dimension_stays_free():
         assert session.run({"data/flux": np.ones((2, length), np.float32)})["slot_0"].shape == (2, length)
 
 
+@pytest.mark.parametrize(
+    "path", ["to_tensor/batch", "to_tensor/t2", "to_tensor/c1", "to_tensor/batch_axis", "network/x", "row of x", "N"]
+)
+@pytest.mark.parametrize("body", ["x / x.shape[1]", "np.stack([r[r > 0].sum() * r for r in x])"], ids=["whole", "scan"])
+def test_a_field_may_be_called_as_a_value_of_our_own_was(path, body):
+    group, _, name = path.rpartition("/")
+    place = f"d['{group}']['{name}']" if group else f"d['{name}']"
+    found = build_case(f"{HEAD}    x = np.asarray({place})\n    return {body}\n", {path: list(X)}).lower()
+    assert isinstance(found, Lowered), str(found)
+    assert [one.name for one in found.inputs] == [path]
+
+
+def test_a_field_that_is_called_as_an_input_of_the_network_is_named():
+    found = build_case(f"{HEAD}    return np.asarray(d['slot_0'])\n", {"slot_0": list(X)}).lower()
+    assert "the field 'slot_0' is called as an input of the network" in str(found)
+
+
+def test_curves_of_257_points_are_sorted_by_time():
+    curves = {"t": ("float32", [257], 0, 90), "flux": ("float32", [257], -1, 9)}
+    body = (
+        "t, flux = np.asarray(d['data']['t']), np.asarray(d['data']['flux'])\n"
+        "return np.take_along_axis(flux, np.argsort(t, axis=1, kind='stable'), axis=1)"
+    )
+    assert isinstance(found := case_of(body, **curves).lower(), Lowered), str(found)
+
+
 def test_lowering_twice_gives_the_same_bytes():
     case = read_case(CORPUS[0])
     assert case.lower().model == case.lower().model

@@ -104,6 +104,30 @@ def test_a_fused_graph_that_differs_is_refused(case, lowered):
         )
 
 
+def test_a_fused_graph_that_differs_for_nan_alone_is_refused(case, lowered):
+    wrong = onnx.load_model_from_string(fuse(lowered, network()))
+    relu = next(node for node in wrong.graph.node if node.op_type == "Relu")
+    relu.op_type = "Max"  # of NaN and a number a runtime may make either
+    relu.input.append("nothing")
+    wrong.graph.initializer.append(numpy_helper.from_array(np.float32(0), "nothing"))
+    isnan = helper.make_node("IsNaN", ["hidden"], ["is_nan"])
+    number = helper.make_node("Where", ["is_nan", "nothing", "hidden"], ["number"])
+    relu.input[0] = "number"
+    at = list(wrong.graph.node).index(relu)
+    for place, node in enumerate((isnan, number)):
+        wrong.graph.node.insert(at + place, node)
+    with pytest.raises(LoweringError, match=r"'scores' differs .* for a row under stress"):
+        check_fused(
+            wrong.SerializeToString(),
+            lowered,
+            network(),
+            weights(),
+            contract=case.contract,
+            examples=[case.data_dict],
+            tolerance={"scores": 1e-5},
+        )
+
+
 @pytest.mark.parametrize(
     ("graph", "words"),
     [
