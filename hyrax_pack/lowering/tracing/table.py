@@ -17,6 +17,7 @@ from hyrax_pack.lowering.tracing import (
     rules_reducing,
     rules_shapes,
     rules_statistics,
+    rules_warning,
 )
 from hyrax_pack.lowering.tracing.trace import Rule
 
@@ -27,6 +28,7 @@ def all_rules() -> Mapping[Any, Rule]:
         **rules_builtins.RULES,
         **rules_math.RULES,
         **rules_inquiring.RULES,
+        **rules_warning.RULES,
         **rules_creating.RULES,
         **rules_shapes.RULES,
         **rules_reducing.RULES,
