@@ -37,6 +37,7 @@ _GUARDED: dict[DType, DType] = {
     np.dtype(np.int16): INT32,
     np.dtype(np.uint16): INT32,
     INT32: INT32,
+    np.dtype(np.uint32): INT64,
     INT64: INT64,
 }
 
@@ -56,6 +57,8 @@ def cast(graph: Graph, value: Value, dtype: Any) -> Value:
             return graph.constant(value.constant.astype(dtype))
     if value.dtype.kind == "f" and dtype in _GUARDED:
         return _cast_to_int(graph, value, dtype)
+    if value.dtype.kind in "iu" and dtype.kind in "iu" and dtype.itemsize < value.dtype.itemsize:
+        return _cut_to_size(graph, value, dtype)
     if value.dtype == FLOAT64 and dtype == FLOAT32:
         return _narrowed_before(graph, value) or plain_cast(graph, value, dtype)
     return plain_cast(graph, value, dtype)
@@ -103,7 +106,13 @@ def _cast_to_int(graph: Graph, value: Value, dtype: DType) -> Value:
     size = graph.one("Abs", [value], value.dtype, value.shape)
     fits = graph.one("Less", [size, bound], BOOL, value.shape)
     whole = plain_cast(graph, graph.one("Where", [fits, value, least], value.dtype, value.shape), target)
-    if dtype.itemsize < target.itemsize:
-        # cut off the high bits by hand: some runtimes make one cast of two in a row, and lose what is out of range
-        whole = graph.one("Mod", [whole, graph.constant(1 << 8 * dtype.itemsize, target)], target, whole.shape)
-    return plain_cast(graph, whole, dtype)
+    return _cut_to_size(graph, whole, dtype) if dtype.itemsize < target.itemsize else plain_cast(graph, whole, dtype)
+
+
+def _cut_to_size(graph: Graph, value: Value, dtype: DType) -> Value:
+    """Convert to a narrower integer; of two casts in a row runtimes make one, and lose what is out of range."""
+    if value.node is not None and value.node.op == "Cast":
+        wide = plain_cast(graph, value, INT64 if value.dtype == UINT64 else carrier(value.dtype))
+        size = graph.constant(1 << 8 * dtype.itemsize, wide.dtype)
+        value = graph.one("Mod", [wide, size], wide.dtype, wide.shape)
+    return plain_cast(graph, value, dtype)

@@ -15,7 +15,6 @@ from hyrax_pack.lowering.operations.arithmetic import binary, choose, is_nan, sc
 from hyrax_pack.lowering.operations.casting import (
     BOOL,
     FLOAT32,
-    FLOAT64,
     INT32,
     INT64,
     UINT64,
@@ -23,8 +22,6 @@ from hyrax_pack.lowering.operations.casting import (
     cast,
     plain_cast,
 )
-
-_ORDERED = frozenset({FLOAT32, FLOAT64, INT32, INT64})
 
 
 def reduced_shape(shape: Shape, axes: Sequence[int], keep: bool) -> Shape:
@@ -149,5 +146,4 @@ def _is_widened(value: Value) -> bool:
 def _summed_as(dtype: DType) -> DType:
     if dtype == UINT64:
         return INT64
-    carried = carrier(dtype)
-    return carried if carried in _ORDERED else INT64
+    return INT64 if dtype.kind in "biu" else carrier(dtype)  # onnxruntime's int32 sums saturate; numpy's wrap around

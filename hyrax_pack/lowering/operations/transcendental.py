@@ -173,8 +173,8 @@ def sinh(graph: Graph, x: Value) -> Value:
     one = scalar(graph, 1, x)
     grown = expm1(graph, size)
     near = binary(graph, "Add", grown, binary(graph, "Div", grown, binary(graph, "Add", grown, one)))
-    far = compare(graph, "Greater", size, scalar(graph, 22, x))
-    value = binary(graph, "Mul", choose(graph, far, grown, near), scalar(graph, 0.5, x))
+    near = binary(graph, "Mul", near, scalar(graph, 0.5, x))
+    value = choose(graph, compare(graph, "Greater", size, scalar(graph, 22, x)), _half_of_exp(graph, size), near)
     return with_sign_kept(graph, value, x)
 
 
@@ -182,9 +182,17 @@ def cosh(graph: Graph, x: Value) -> Value:
     """Return the hyperbolic cosine."""
     if x.dtype != FLOAT64:
         return unary(graph, "Cosh", x)
-    grown = unary(graph, "Exp", unary(graph, "Abs", x))
-    twice = binary(graph, "Add", grown, binary(graph, "Div", scalar(graph, 1, x), grown))
-    return binary(graph, "Mul", twice, scalar(graph, 0.5, x))
+    size = unary(graph, "Abs", x)
+    grown = unary(graph, "Exp", size)
+    near = binary(graph, "Add", grown, binary(graph, "Div", scalar(graph, 1, x), grown))
+    near = binary(graph, "Mul", near, scalar(graph, 0.5, x))
+    return choose(graph, compare(graph, "Greater", size, scalar(graph, 22, x)), _half_of_exp(graph, size), near)
+
+
+def _half_of_exp(graph: Graph, x: Value) -> Value:
+    """Return exp(x) / 2 without overflowing where exp(x) just does."""
+    root = unary(graph, "Exp", binary(graph, "Mul", x, scalar(graph, 0.5, x)))
+    return binary(graph, "Mul", binary(graph, "Mul", root, scalar(graph, 0.5, x)), root)
 
 
 def arcsinh(graph: Graph, x: Value) -> Value:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hyrax_pack.lowering.tracing.rules_statistics import (
+    halfway,
     is_weak,
     kept_axes,
     known_quantiles,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from hyrax_pack.lowering.tracing.trace import Trace
 
 _MISSING = np._NoValue
+_LONG_LINE = 600  # entries from which numpy's nanmedian goes line by line
 
 
 def lower_nanquantile(scale: float) -> Callable[..., Any]:
@@ -84,8 +86,10 @@ def lower_nanmedian(
     ordered, count = np.sort(lines, axis=-1), np.sum(~np.isnan(lines), axis=-1)
     low, high = np.maximum(count - 1, 0) // 2, np.maximum(np.minimum(count // 2, count - 1), 0)
     below, above = _entry(ordered, low), _entry(ordered, high)
-    middle = np.where(low == high, below, (below + above) / ordered.dtype.type(2))
-    return kept_axes(middle, array, axes, keepdims)
+    if lines.dtype == np.float16 and len(axes) < array.ndim and lines.shape[-1] < _LONG_LINE:
+        # numpy takes the median of a masked array: not widened, and of an odd number the middle one twice
+        return kept_axes((below + above) / np.float16(2), array, axes, keepdims)
+    return kept_axes(np.where(low == high, below, halfway(below, above)), array, axes, keepdims)
 
 
 def _without_nan(array: Any, number: float) -> Any:

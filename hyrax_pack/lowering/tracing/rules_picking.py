@@ -246,6 +246,8 @@ def lower_round(trace: Trace, a: Any, decimals: int = 0) -> Any:
 def lower_isclose(trace: Trace, a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
     """Lower np.isclose."""
     x, y = trace.array_of(a), trace.array_of(b)
+    if y.dtype.kind != "f":
+        y = y.astype(np.float64)  # as numpy does: differences of integers would wrap around
     near = np.less_equal(np.abs(x - y), atol + rtol * np.abs(y)) & np.isfinite(y) | np.equal(x, y)
     return near | (np.isnan(x) & np.isnan(y)) if equal_nan else near
 
@@ -273,7 +275,7 @@ def lower_diagonal(trace: Trace, a: Any, offset: int = 0, axis1: int = 0, axis2:
     moved = np.moveaxis(array, (axis1, axis2), (-2, -1))
     height, width = moved.shape[-2:]
     if isinstance(height, Size) or isinstance(width, Size):
-        trace.refuse("the diagonal of the rows", construct="np.diagonal")
+        trace.refuse("the diagonal of axes whose length depends on the data", construct="np.diagonal")
     rows, columns = np.nonzero(np.eye(height, width, offset))
     return moved[..., rows, columns]
 
@@ -285,7 +287,7 @@ def lower_tri(lower: bool) -> Any:
         array = trace.array_of(m)
         height, width = array.shape[-2:]
         if isinstance(height, Size) or isinstance(width, Size):
-            trace.refuse("the triangle of the rows", construct="np.tril")
+            trace.refuse("the triangle of axes whose length depends on the data", construct="np.tril")
         kept = np.tri(height, width, k if lower else k - 1, dtype=bool)
         return np.where(kept if lower else ~kept, array, array.dtype.type(0))
 

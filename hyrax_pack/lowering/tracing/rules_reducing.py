@@ -90,8 +90,10 @@ def lower_mean(
     array = trace.array_of(a)
     if _is_set(where) and where is not True:
         mask = np.broadcast_to(where, array.shape) if np.ndim(where) < array.ndim else where
-        total = np.sum(array, axis=axis, dtype=dtype or mean_dtype(array.dtype), keepdims=_keep(keepdims), where=mask)
-        return total / np.sum(mask, axis=axis, keepdims=_keep(keepdims)).astype(total.dtype)
+        made = np.dtype(dtype) if dtype is not None else mean_dtype(array.dtype)
+        inner = FLOAT32 if made == FLOAT16 and dtype is None else made
+        total = np.sum(array, axis=axis, dtype=inner, keepdims=_keep(keepdims), where=mask)
+        return (total / np.sum(mask, axis=axis, keepdims=_keep(keepdims)).astype(inner)).astype(made)
     wide = np.dtype(dtype) if dtype is not None else mean_dtype(array.dtype)
     inner = FLOAT32 if wide == FLOAT16 else wide
     value, axes = cast(trace.graph, array.value, inner), reduced_axes(trace, array, axis)
@@ -288,7 +290,7 @@ def lower_running_extreme(trace: Trace, ufunc: np.ufunc, array: Any, axis: int =
     axis = normalize_axis_index(axis, array.ndim)
     size = array.shape[axis]
     if isinstance(size, Size):
-        trace.refuse("a running extreme along the rows", construct=f"np.{ufunc.__name__}.accumulate")
+        trace.refuse(f"a running extreme along {size.axis}", construct=f"np.{ufunc.__name__}.accumulate")
     cut = [slice(None)] * axis
     step = 1
     while step < size:

@@ -64,9 +64,16 @@ def lower_median(
     if isinstance(size, Size):
         return kept_axes(_median_of_counted(trace, ordered, size), array, axes, keepdims)
     low, high = (size - 1) // 2, size // 2
-    middle = ordered[..., low] if low == high else (ordered[..., low] + ordered[..., high]) / ordered.dtype.type(2)
+    middle = ordered[..., low] if low == high else halfway(ordered[..., low], ordered[..., high])
     # the last is NaN where any is
     return kept_axes(np.where(np.isnan(ordered[..., -1]), ordered[..., -1], middle), array, axes, keepdims)
+
+
+def halfway(below: Any, above: Any) -> Any:
+    """Return the mean of two; of float16 in float32, as numpy takes means."""
+    if below.dtype != np.float16:
+        return (below + above) / below.dtype.type(2)
+    return ((below.astype(np.float32) + above.astype(np.float32)) / np.float32(2)).astype(np.float16)
 
 
 def _median_of_counted(trace: Trace, ordered: Any, size: Size) -> Any:
@@ -103,7 +110,7 @@ def lower_quantile(scale: float) -> Callable[..., Any]:
         array, lines, axes = lines_along(trace, a, axis)
         size = lines.shape[-1]
         if isinstance(size, Size):
-            trace.refuse("quantiles over the rows, or of a selection", construct="np.quantile", hint="use np.median")
+            trace.refuse(f"quantiles along {size.axis}", construct="np.quantile", hint="use np.median")
         ordered = np.sort(lines, axis=-1)
         results = [_interpolated(ordered, float(one) * (size - 1), method, is_weak(q)) for one in wanted.ravel()]
         if lines.dtype.kind == "f":
