@@ -11,7 +11,7 @@ import numpy as np
 from hyrax_pack.lowering.graph.building import Value
 from hyrax_pack.lowering.operations.casting import cast
 from hyrax_pack.lowering.operations.shaping import broadcast
-from hyrax_pack.lowering.tracing.numbers import Size
+from hyrax_pack.lowering.tracing.numbers import Size, TracedNumber, number_as
 from hyrax_pack.lowering.tracing.shadows import shadow_of
 from hyrax_pack.lowering.tracing.wrapping import known, wrap
 
@@ -28,8 +28,12 @@ def make_filled(trace: Trace, shape: Any, number: Any, dtype: Any = None) -> Any
     if not any(isinstance(dim, Size) for dim in wanted) and not trace.holds_traced(number):
         return known(trace, np.full(wanted, shadow_of(number, 0), dtype))
     real = [np.full(shadow_of(wanted, at), shadow_of(number, at), dtype) for at in (0, 1)]
-    value = broadcast_to_sizes(trace, cast(trace.graph, filling.value, dtype), wanted)
-    return wrap(trace, (real[0], real[1]), value)
+    if isinstance(number, TracedNumber):
+        one = number_as(trace, number, dtype)
+    else:
+        trace.check_cast(filling.value, dtype)
+        one = cast(trace.graph, filling.value, dtype)
+    return wrap(trace, (real[0], real[1]), broadcast_to_sizes(trace, one, wanted))
 
 
 def broadcast_to_sizes(trace: Trace, value: Value, wanted: Sequence[Any]) -> Value:

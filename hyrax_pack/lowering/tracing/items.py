@@ -36,7 +36,7 @@ from hyrax_pack.lowering.tracing.keys import (
     spread,
     write_basic,
 )
-from hyrax_pack.lowering.tracing.numbers import Position
+from hyrax_pack.lowering.tracing.numbers import Position, TracedNumber, number_as
 from hyrax_pack.lowering.tracing.shadows import on_shadows, quietly, shadow_of
 from hyrax_pack.lowering.tracing.views import View
 from hyrax_pack.lowering.tracing.wrapping import adopt, known_pair, wrap
@@ -145,7 +145,12 @@ def _row_of_numbers(trace: Trace, array: TracedArray, position: Position) -> Tra
 
 def _written(trace: Trace, array: TracedArray, items: Items, new: Any) -> Value:
     graph, base = trace.graph, array.value
-    value = cast(graph, trace.array_of(new, array.dtype).value, array.dtype)
+    if isinstance(new, TracedNumber):
+        value = number_as(trace, new, array.dtype)
+    else:
+        value = trace.array_of(new, array.dtype).value
+        trace.check_cast(value, array.dtype)
+        value = cast(graph, value, array.dtype)
     if is_basic(items):
         return write_basic(trace, base, items, value)
     if not any(isinstance(item, Traced) for item in items):

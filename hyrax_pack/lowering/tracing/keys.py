@@ -175,8 +175,9 @@ def _restrictions(trace: Trace, base: Value, axes: Sequence[Any]) -> list[tuple[
         if is_full(item):
             continue
         if not isinstance(dim, int) or _has_sizes(item):
+            which = "the rows" if dim is trace.graph.rows else "an axis whose length depends on the data"
             trace.refuse(
-                "part of the rows is written", hint="write whole columns x[:, i], or use np.where with a condition"
+                f"part of {which} is written", hint="write whole columns x[:, i], or use np.where with a condition"
             )
         at = item % dim if isinstance(item, int) else None
         where = range(at, at + 1) if at is not None else range(*item.indices(dim))

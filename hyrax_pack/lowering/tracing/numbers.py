@@ -7,7 +7,7 @@ may be calculated with; whatever would fix it (a comparison, a conversion, an in
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -24,15 +24,27 @@ if TYPE_CHECKING:
 Number = bool | int | float
 
 
+Bounds = tuple[int, int]
+INT64_BOUNDS: Bounds = (-(2**63), 2**63 - 1)
+_EXACT_IN_DOUBLE = 2**53
+_LARGEST_SIZE = 1 << 31
+
+
 class TracedNumber(Shadowed):
-    """A Python bool, int or float that depends on the data."""
+    """A Python bool, int or float that depends on the data.
 
-    __slots__ = ("_shadows", "trace", "value")
+    `bounds` is what a whole number can be: Python's do not wrap around, so that what may grow beyond 64 bits refuses.
+    """
 
-    def __init__(self, trace: Trace, shadows: tuple[Number, Number], value: Value) -> None:
+    __slots__ = ("_shadows", "bounds", "trace", "value")
+
+    def __init__(
+        self, trace: Trace, shadows: tuple[Number, Number], value: Value, bounds: Bounds = INT64_BOUNDS
+    ) -> None:
         self.trace = trace
         self._shadows = shadows
         self.value = value
+        self.bounds = (0, 1) if isinstance(shadows[0], bool) else bounds
 
     def shadow(self, which: int) -> Any:
         """Return the Python number of one batch."""
@@ -178,6 +190,11 @@ class Size(TracedNumber):
 
     __slots__ = ()
 
+    def __init__(
+        self, trace: Trace, shadows: tuple[int, int], value: Value, bounds: Bounds = (0, _LARGEST_SIZE)
+    ) -> None:
+        super().__init__(trace, shadows, value, bounds)
+
     @property
     def is_batch(self) -> bool:
         """Whether it is the size of the batch itself: nothing that merely looks like it in the shadows."""
@@ -187,6 +204,11 @@ class Size(TracedNumber):
     def dim(self) -> Free | None:
         """The free dimension that it is the size of; None where it was calculated or selected."""
         return self.trace.graph.free_of(self.value)
+
+    @property
+    def axis(self) -> str:
+        """What to call the axis that it is the size of."""
+        return "the rows of the batch" if self.is_batch else "an axis whose length depends on the data"
 
     def _words(self) -> str:
         return "the size of the batch" if self.is_batch else "a size that depends on the data"
@@ -271,6 +293,8 @@ def emit_number(trace: Trace, function: Callable[..., Any], operands: tuple[Any,
         cast(trace.graph, one.value if isinstance(one, TracedNumber) else trace.graph.constant(one), dtype)
         for one in operands
     ]
+    bounds = _checked_bounds(trace, function, operands) if isinstance(shadows[0], int) else INT64_BOUNDS
+    _check_doubles(trace, function, operands)
     if function in _STEPPING:
         for one in values:
             trace.require_exact(one, _STEPPING[function])
@@ -279,8 +303,72 @@ def emit_number(trace: Trace, function: Callable[..., Any], operands: tuple[Any,
         return TracedNumber(trace, (bool(shadows[0]), bool(shadows[1])), value)
     is_size = isinstance(shadows[0], int) and any(isinstance(one, Size) for one in operands)
     if is_size and all(isinstance(one, Size | int) for one in operands):
-        return Size(trace, (shadows[0], shadows[1]), value)
-    return TracedNumber(trace, (shadows[0], shadows[1]), value)
+        return Size(trace, (shadows[0], shadows[1]), value, bounds)
+    return TracedNumber(trace, (shadows[0], shadows[1]), value, bounds)
+
+
+def _checked_bounds(trace: Trace, function: Callable[..., Any], operands: tuple[Any, ...]) -> Bounds:
+    """Return what a whole number can be; refuse what 64 bits cannot hold."""
+    bounds = _bounds(function, [_bounds_of(one) for one in operands])
+    if bounds[0] < INT64_BOUNDS[0] or bounds[1] > INT64_BOUNDS[1]:
+        trace.refuse(
+            "a whole number that may grow beyond 64 bits: Python's does not wrap around",
+            construct=getattr(function, "__name__", None),
+            hint="use float(), or keep it a numpy scalar: leave out int() and .item()",
+        )
+    return bounds
+
+
+def _bounds_of(operand: Any) -> Bounds:
+    if isinstance(operand, TracedNumber):
+        return operand.bounds
+    return (operand, operand) if isinstance(operand, int) else INT64_BOUNDS
+
+
+def _bounds(function: Callable[..., Any], bounds: Sequence[Bounds]) -> Bounds:
+    if function in _COMPARISONS:
+        return (0, 1)
+    if function in (operator.neg, operator.abs):
+        low, high = bounds[0]
+        ends = [-low, -high] if function is operator.neg else [abs(low), abs(high), 0 if low <= 0 <= high else abs(low)]
+        return min(ends), max(ends)
+    if function is operator.mod:
+        low, high = bounds[1]
+        return min(0, low + 1), max(0, high - 1)
+    # of monotone operations the ends decide; a divisor is never 0, and nearest to it where it is 1 or -1
+    seconds = {*bounds[1], *((-1, 1) if function is operator.floordiv and bounds[1][0] < 0 < bounds[1][1] else ())}
+    made = [function(a, b) for a in bounds[0] for b in seconds if b or function is not operator.floordiv]
+    return min(made), max(made)
+
+
+def _check_doubles(trace: Trace, function: Callable[..., Any], operands: tuple[Any, ...]) -> None:
+    """Refuse whole numbers beyond 53 bits where Python divides or compares them exactly, and a double cannot."""
+    numbers = _shadow_numbers(operands)
+    is_mixed = any(isinstance(one, float) for one in numbers) and any(isinstance(one, int) for one in numbers)
+    if function is not operator.truediv and not (function in _COMPARISONS and is_mixed):
+        return
+    wide = [_bounds_of(one) for one, number in zip(operands, numbers, strict=True) if isinstance(number, int)]
+    if any(max(abs(low), abs(high)) > _EXACT_IN_DOUBLE for low, high in wide):
+        trace.refuse(
+            "a whole number beyond 53 bits is divided, or compared with a float",
+            construct=getattr(function, "__name__", None),
+            hint="keep it a numpy scalar: leave out int() and .item()",
+        )
+
+
+def number_as(trace: Trace, number: TracedNumber, dtype: Any) -> Value:
+    """Return a Python number in a dtype of numpy, which raises where a whole number does not fit."""
+    dtype = np.dtype(dtype)
+    if isinstance(number.shadow(0), int) and dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        if number.bounds[0] < limits.min or number.bounds[1] > limits.max:
+            trace.refuse(
+                f"a whole number that may not fit into {dtype.name}: numpy raises there",
+                hint="keep it a numpy scalar (leave out int() and .item()), or use a wider dtype",
+            )
+    if isinstance(number.shadow(0), int) and dtype.kind == "f":
+        return cast(trace.graph, cast(trace.graph, number.value, FLOAT64), dtype)  # by way of a double, as numpy has it
+    return cast(trace.graph, number.value, dtype)
 
 
 def _emit(trace: Trace, function: Callable[..., Any], operands: tuple[Any, ...], values: list[Value]) -> Value:

@@ -133,7 +133,7 @@ def lower_int(trace: Trace, *values: Any) -> Any:
     if isinstance(number.shadow(0), float):
         trace.refuse("int() of a float raises for NaN", construct="int()", hint="use x.astype(np.int64)")
     shadows = (int(number.shadow(0)), int(number.shadow(1)))
-    return TracedNumber(trace, shadows, cast(trace.graph, number.value, np.int64))
+    return TracedNumber(trace, shadows, cast(trace.graph, number.value, np.int64), number.bounds)
 
 
 def lower_bool(trace: Trace, *values: Any) -> Any:

@@ -14,7 +14,7 @@ from hyrax_pack.lowering.operations.indexing import counting
 from hyrax_pack.lowering.operations.shaping import join, stack
 from hyrax_pack.lowering.tracing.arrays import Traced, TracedArray
 from hyrax_pack.lowering.tracing.filling import make_filled
-from hyrax_pack.lowering.tracing.numbers import Size, TracedNumber
+from hyrax_pack.lowering.tracing.numbers import Size, TracedNumber, number_as
 from hyrax_pack.lowering.tracing.rows import is_stacked
 from hyrax_pack.lowering.tracing.shadows import on_shadows, shadow_of
 from hyrax_pack.lowering.tracing.trace import Rule
@@ -30,6 +30,8 @@ def lower_array(trace: Trace, object: Any, dtype: Any = None, **options: Any) ->
     if is_stacked(object):
         object = trace.array_of(object)
     if isinstance(object, Traced | TracedNumber):
+        if isinstance(object, TracedNumber) and dtype is not None:
+            return number_as(trace, object, dtype)
         array = trace.array_of(object)
         value = array.value
         trace.check_cast(value, array.dtype if dtype is None else dtype)
@@ -46,6 +48,8 @@ def _nested(trace: Trace, value: Any, dtype: Any) -> Value:
     """Stack nested lists, every leaf cast to the dtype that numpy finds for the whole."""
     if isinstance(value, list | tuple) and not is_stacked(value):
         return stack(trace.graph, [_nested(trace, one, dtype) for one in value], 0)
+    if isinstance(value, TracedNumber):
+        return number_as(trace, value, dtype)
     return cast(trace.graph, trace.array_of(value).value, dtype)
 
 
@@ -183,8 +187,10 @@ def _as_column(array: Any) -> Any:
 def lower_split(trace: Trace, ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     """Lower np.split and np.array_split along an axis of known size."""
     array = trace.array_of(ary)
-    if trace.holds_traced(indices_or_sections) or isinstance(array.shape[axis], Size):
-        trace.refuse("a split along the rows, or by numbers from the data", construct="np.split")
+    if isinstance(array.shape[axis], Size):
+        trace.refuse(f"a split along {array.shape[axis].axis}", construct="np.split")
+    if trace.holds_traced(indices_or_sections):
+        trace.refuse("a split by numbers from the data", construct="np.split")
     bounds = np.array_split(np.arange(array.shape[axis]), indices_or_sections)
     at = normalize_axis_index(axis, array.ndim)
     return [array[(*[slice(None)] * at, slice(int(one[0]), int(one[-1]) + 1))] for one in bounds if len(one)]

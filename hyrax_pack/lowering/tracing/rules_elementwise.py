@@ -15,7 +15,7 @@ from hyrax_pack.lowering.operations.dividing import shift_right
 from hyrax_pack.lowering.operations.loops import IN_FLOAT32, LOOPS
 from hyrax_pack.lowering.operations.products import matmul
 from hyrax_pack.lowering.tracing.arrays import Traced, TracedArray
-from hyrax_pack.lowering.tracing.numbers import TracedNumber
+from hyrax_pack.lowering.tracing.numbers import TracedNumber, number_as
 from hyrax_pack.lowering.tracing.rows import Rows
 from hyrax_pack.lowering.tracing.rules_reducing import lower_running_extreme
 from hyrax_pack.lowering.tracing.shadows import on_shadows, shadow_of, traced_in
@@ -130,7 +130,9 @@ def _loop_kind(operand: Any) -> Any:
 
 
 def _operand(trace: Trace, operand: Any, dtype: DType) -> Value:
-    if isinstance(operand, Traced | TracedNumber):
+    if isinstance(operand, TracedNumber):
+        return number_as(trace, operand, dtype)
+    if isinstance(operand, Traced):
         return cast(trace.graph, operand.value, dtype)
     return trace.graph.constant(np.asarray(operand, dtype=dtype))
 

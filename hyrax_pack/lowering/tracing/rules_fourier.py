@@ -46,8 +46,10 @@ def _several_axes(*, inverse: bool, onesided: bool, default: tuple[int, ...] | N
 def _transformed(trace: Trace, a: Any, n: Any, axis: int, norm: Any, *, inverse: bool, onesided: bool) -> TracedComplex:
     parts = [a.real, a.imag] if isinstance(a, TracedComplex) else [trace.array_of(a)]
     axis = normalize_axis_index(axis, parts[0].ndim)
-    if isinstance(parts[0].shape[axis], Size) or trace.holds_traced(n):
-        trace.refuse("a transform along the rows, or of a length from the data", construct="np.fft")
+    if isinstance(parts[0].shape[axis], Size):
+        trace.refuse(f"a transform along {parts[0].shape[axis].axis}", construct="np.fft")
+    if trace.holds_traced(n):
+        trace.refuse("a transform of a length from the data", construct="np.fft")
     parts = [_sized(one, n, axis) for one in parts]
     function = np.fft.ifft if inverse else np.fft.rfft if onesided else np.fft.fft
     real = on_shadows(lambda *z: function(z[0] + 1j * z[1] if len(z) > 1 else z[0], axis=axis, norm=norm), parts)
@@ -97,8 +99,10 @@ def _shift(sign: int) -> Callable[..., Any]:
     def rule(trace: Trace, x: Any, axes: Any = None) -> Any:
         array = trace.array_of(x)
         chosen = tuple(range(array.ndim)) if axes is None else (axes,) if isinstance(axes, int) else tuple(axes)
-        if any(isinstance(array.shape[axis], Size) for axis in chosen):
-            trace.refuse("a shift along the rows", construct="np.fft.fftshift", hint="name the axes: axes=(1, 2)")
+        for axis in chosen:
+            if isinstance(array.shape[axis], Size):
+                words = f"a shift along {array.shape[axis].axis}"
+                trace.refuse(words, construct="np.fft.fftshift", hint="name the axes: axes=(1, 2)")
         half = [sign * (array.shape[axis] // 2) for axis in chosen]
         return np.roll(array, half, chosen)
 

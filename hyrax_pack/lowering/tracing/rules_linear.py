@@ -143,7 +143,7 @@ def lower_gradient(trace: Trace, f: Any, *spacing: Any, axis: Any = None, edge_o
 
 def _slope(trace: Trace, array: Any, axis: int, step: Any) -> Any:
     if isinstance(array.shape[axis], Size):
-        trace.refuse("a slope along the rows", construct="np.gradient", hint="name the axis: axis=1")
+        trace.refuse(f"a slope along {array.shape[axis].axis}", construct="np.gradient", hint="name the axis: axis=1")
     cut = [slice(None)] * axis
 
     def part(start: int | None, stop: int | None) -> Any:

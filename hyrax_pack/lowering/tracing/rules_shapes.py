@@ -198,7 +198,7 @@ def lower_roll(trace: Trace, a: Any, shift: Any, axis: Any = None) -> Any:
     ):
         size = array.shape[one]
         if isinstance(size, Size):
-            _refuse_axis(trace, "np.roll")
+            _refuse_axis(trace, size, "np.roll")
         by %= size
         if by:
             cut = [slice(None)] * one
@@ -222,7 +222,7 @@ def lower_repeat(trace: Trace, a: Any, repeats: Any, axis: int | None = None) ->
         merged = (*array.shape[:axis], array.shape[axis] * times, *array.shape[axis + 1 :])
         return np.reshape(np.broadcast_to(wide, shape), merged)
     if isinstance(array.shape[axis], Size):
-        _refuse_axis(trace, "np.repeat")
+        _refuse_axis(trace, array.shape[axis], "np.repeat")
     return np.take(array, np.repeat(np.arange(array.shape[axis]), counts), axis)
 
 
@@ -261,7 +261,7 @@ def lower_pad(trace: Trace, array: Any, pad_width: Any, mode: Any = "constant", 
         if not before and not after:
             continue
         if isinstance(one.shape[axis], Size):
-            _refuse_axis(trace, "np.pad")
+            _refuse_axis(trace, one.shape[axis], "np.pad")
         if mode == "constant":
             one = _pad_constant(trace, one, axis, (before, after), options.get("constant_values", 0))
         else:
@@ -293,8 +293,11 @@ def _widths(pad_width: Any, rank: int) -> list[tuple[int, int]]:
     return [(int(a), int(b)) for a, b in np.broadcast_to(np.asarray(shadow_of(pad_width, 0)), (rank, 2))]
 
 
-def _refuse_axis(trace: Trace, construct: str) -> None:
-    trace.refuse("this along the rows of the batch", construct=construct, hint="a row must not depend on its place")
+def _refuse_axis(trace: Trace, size: Size, construct: str) -> None:
+    hint = (
+        "a row must not depend on its place" if size.is_batch else "give all rows one length in the data set's getter"
+    )
+    trace.refuse(f"this along {size.axis}", construct=construct, hint=hint)
 
 
 RULES: dict[Any, Rule] = {

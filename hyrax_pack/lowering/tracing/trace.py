@@ -28,8 +28,8 @@ from hyrax_pack.lowering.tracing.arrays import Traced, TracedArray
 from hyrax_pack.lowering.tracing.complexes import TracedComplex
 from hyrax_pack.lowering.tracing.decisions import Way
 from hyrax_pack.lowering.tracing.gathered import Gathered
-from hyrax_pack.lowering.tracing.numbers import Position, Size, TracedNumber, emit_number
-from hyrax_pack.lowering.tracing.rows import Rows, Stale, Unreadable
+from hyrax_pack.lowering.tracing.numbers import Position, Size, TracedNumber, emit_number, number_as
+from hyrax_pack.lowering.tracing.rows import Rows, Stale, Unreadable, is_stacked
 from hyrax_pack.lowering.tracing.shadows import (
     BATCH_SIZES,
     ROW_SIZES,
@@ -138,6 +138,8 @@ class Trace:
             return self.call_numpy(function, args, kwargs)
         if isinstance(function, type) and issubclass(function, np.generic):
             real = self._really(function, args, kwargs)
+            if isinstance(args[0], TracedNumber):
+                return wrap(self, real, number_as(self, args[0], np.dtype(function)))
             value = self.array_of(args[0]).value
             self.check_cast(value, np.dtype(function))
             return wrap(self, real, cast(self.graph, value, np.dtype(function)))
@@ -174,6 +176,11 @@ class Trace:
             for one in traced_in([list(args[position : position + 1]), dict(kwargs)]):
                 if isinstance(one, Traced):
                     self.require_exact(one.value, construct)
+        asked = kwargs.get("dtype", next((one for one in args[1:] if isinstance(one, type | np.dtype)), None))
+        if asked is not None:
+            for one in traced_in([[self.array_of(one) if is_stacked(one) else one for one in args]]):
+                if isinstance(one, Traced):
+                    self.check_cast(one.value, asked)
         self.rules_running += 1
         try:
             return rule.lower(self, *args, **kwargs)
@@ -290,7 +297,13 @@ class Trace:
         return wrap(self, real, cast(self.graph, array.value, dtype))
 
     def check_cast(self, value: Value, dtype: Any) -> None:
-        """Refuse to cut off the fraction of a value whose last bits may not be numpy's."""
+        """Refuse to cut off the fraction of a value whose last bits may not be numpy's, or as no two processors do."""
+        if value.dtype.kind == "f" and np.dtype(dtype) == np.uint32:
+            self.refuse(
+                "floats as uint32: NaN, and what is out of range, become numbers that depend on the place in the array",
+                construct="astype(uint32)",
+                hint="convert to np.int64 first: x.astype(np.int64).astype(np.uint32)",
+            )
         if np.dtype(dtype).kind in "biu":
             self.require_exact(value, f"astype({np.dtype(dtype).name})")
 
@@ -301,8 +314,12 @@ class Trace:
         if any(pair != (1, 1) for pair in zip(value.shadows[0].shape, value.shadows[1].shape, strict=True)):
             self.refuse("one number is asked of an array of several", construct=construct)
         numbers = (value.shadows[0].item(), value.shadows[1].item())
+        if value.dtype == np.uint64:
+            self.refuse("a Python number of uint64 values", construct=construct, hint="convert to int64 first")
         wide = {bool: BOOL, int: INT64}.get(type(numbers[0]), np.dtype(np.float64))
-        return TracedNumber(self, numbers, cast(self.graph, self.scalar_of(value), wide))
+        limits = np.iinfo(value.dtype) if value.dtype.kind in "iu" else np.iinfo(np.int64)
+        bounds = (int(limits.min), int(limits.max))
+        return TracedNumber(self, numbers, cast(self.graph, self.scalar_of(value), wide), bounds)
 
     def scalar_of(self, value: Traced) -> Value:
         """Return the one element of an array as a value without dimensions."""
