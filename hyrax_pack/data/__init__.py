@@ -9,6 +9,7 @@ provider.py     from [data_request] and [split] to groups
 group.py        the rows of one group as data_dict
 contracting.py  what is seen of those rows, and the input contract that follows
 identity.py     which rows they are, so that other data is noticed
+sameness.py     whether two requests ask for the same rows, in whatever words
 tensors.py      what to_tensor returned, as torch tensors
 """
 

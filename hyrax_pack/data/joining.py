@@ -83,7 +83,7 @@ def _check_same_order(primary: Source, other: Source) -> None:
         log.warning("%s and %s have no ids in common: row by row, they are paired", primary.friendly, other.friendly)
         return
     here, there = (
-        [_plain(value) for value in source.read(field, range(len(source)))]
+        [plain_id(value) for value in source.read(field, range(len(source)))]
         for source, field in ((primary, mine), (other, theirs))
     )
     unlike = [row for row, (one, two) in enumerate(zip(here, there, strict=True)) if one != two]
@@ -109,13 +109,13 @@ def _look_up(primary: Source, ids: dict[Hashable, int], other: Source) -> NDArra
 
 
 def _key(value: Any, source: Source, field: str, row: int) -> Hashable:
-    value = _plain(value)
+    value = plain_id(value)
     if not isinstance(value, (str, int, bytes)):
         raise DataError(f"{source.place(field)}, row {row}: {value!r} cannot be an id; expected an integer or a text")
     return value
 
 
-def _plain(value: Any) -> Any:
+def plain_id(value: Any) -> Hashable:
     """An id as Python has it, so that it can be looked up; what cannot be an id, as text."""
     if isinstance(value, np.ndarray):
         value = value[()] if value.ndim == 0 else value.tolist()

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from hyrax_pack.config import Config
@@ -40,15 +41,34 @@ def open_data_set(config: Config, where: str, request: Mapping[str, Any], friend
     ResolveError
         The class is not there.
     """
-    from hyrax_pack.data.datasets import BUILT_IN
-
-    cls = resolve_class(request["dataset_class"], config.base_dir, BUILT_IN)
+    cls = data_set_class(config, request)
     arguments = _arguments(cls, config, where, request, friendly)
     with user_code(f"{where}: {cls.__name__}.__init__", DataError):
         dataset = cls(**arguments)
     if not hasattr(dataset, "__len__"):
         raise DataError(f"{where}: {cls.__name__} has no __len__; a data set says how many rows it has")
     return dataset
+
+
+def data_set_class(config: Config, request: Mapping[str, Any]) -> type:
+    """Return the class that a request names.
+
+    Raises
+    ------
+    ResolveError
+        The class is not there.
+    """
+    from hyrax_pack.data.datasets import BUILT_IN
+
+    return resolve_class(request["dataset_class"], config.base_dir, BUILT_IN)
+
+
+def location_of(config: Config, request: Mapping[str, Any]) -> str | None:
+    """Return where a request's data lies: an absolute path or a URL; None where it does not say."""
+    location: str | None = request.get("data_location") or None
+    if location is None or "://" in location:
+        return location
+    return str((config.base_dir / Path(location).expanduser()).absolute())
 
 
 def field_names(dataset: Any) -> tuple[str, ...]:
@@ -96,10 +116,7 @@ def _arguments(cls: type, config: Config, where: str, request: Mapping[str, Any]
     settings = {**config.table(f"data_set.{cls.__name__}"), **request.get("dataset_config", {})}
     parameters = inspect.signature(cls).parameters
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
-    location = request.get("data_location") or None
-    if location is not None and "://" not in location:
-        location = str((config.base_dir / location).absolute())
-    given: dict[str, Any] = {"data_location": location, "friendly": friendly, "config": None}
+    given: dict[str, Any] = {"data_location": location_of(config, request), "friendly": friendly, "config": None}
     if "config" in parameters:
         given["config"] = config.for_user()
         given["config"].setdefault("data_set", {})[cls.__name__] = settings

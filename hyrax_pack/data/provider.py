@@ -16,6 +16,7 @@ from hyrax_pack.config.keys import GROUPS
 from hyrax_pack.data.group import Group, Plan
 from hyrax_pack.data.joining import join_rows
 from hyrax_pack.data.protocol import open_data_set
+from hyrax_pack.data.sameness import has_same_rows, where_from
 from hyrax_pack.data.source import Source, open_source
 from hyrax_pack.data.splitting import DEFAULT_FRACTIONS, REST, split_rows
 from hyrax_pack.errors import DataError
@@ -28,8 +29,10 @@ _DEFAULT_LABELS = ["label"]
 class DataProvider:
     """The data of one configuration; a data set is opened when a group that needs it is first asked for.
 
-    A group with a request of its own has all rows of it, unless that is the training data under another name: such
-    groups, and those without a request, share the training data out by `[split]`, so that no row is in two of them.
+    A group with a request of its own has all rows of it, unless that is the training data in other words: such groups,
+    and those without a request, share the training data out by `[split]`, so that no row is in two of them. The same
+    class and place are the training data; where the settings of the data set differ, as those of augmentation do, its
+    ids decide.
     `infer` gets all rows unless `[split] infer` is set.
 
     Parameters
@@ -44,10 +47,11 @@ class DataProvider:
         self.config = config
         self.form = form
         self._requests = {group: tuple(config.table(f"data_request.{group}")) for group in GROUPS}
-        self._data_sets: dict[str, Any] = {}
+        self._data_sets: dict[tuple[str | None, ...], Any] = {}
         self._sources: dict[str, tuple[Source, ...]] = {}
         self._joined: dict[str, dict[str, NDArray[np.int64] | None]] = {}
         self._groups: dict[str, Group] = {}
+        self._own_data: dict[str, bool] = {}
         self._split: dict[str, NDArray[np.int64]] | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -100,21 +104,34 @@ class DataProvider:
         """Whether a group's rows are its part of the training data, and not all rows of its own."""
         if name == "infer" and self.config.get("split.infer") is None:
             return False
-        return name == "train" or not self._has_own_data(name)
+        return name == "train" or not self.has_own_data(name)
 
-    def _has_own_data(self, name: str) -> bool:
+    def has_own_data(self, name: str) -> bool:
+        """Whether a group's request asks for other rows than those of the training data."""
+        if name not in self._own_data:
+            self._own_data[name] = self._asks_for_other_rows(name)
+        return self._own_data[name]
+
+    def _asks_for_other_rows(self, name: str) -> bool:
         if not self._requests.get(name):
             return False
-        return not self._requests["train"] or self._key_of_primary(name) != self._key_of_primary("train")
+        if not self._requests["train"]:
+            return True
+        mine, of_training = (self._primary_request(group) for group in (name, "train"))
+        if where_from(self.config, mine) != where_from(self.config, of_training):
+            return True
+        if mine.get("dataset_config", {}) == of_training.get("dataset_config", {}):
+            return False
+        return not has_same_rows(*(_primary(self._open_sources(group)) for group in (name, "train")))
 
-    def _key_of_primary(self, group: str) -> str:
+    def _primary_request(self, group: str) -> dict[str, Any]:
         requests = {friendly: self._request(group, friendly) for friendly in self._requests[group]}
-        return _data_set_key(requests[_primary_name(requests)])
+        return requests[_primary_name(requests)]
 
     def _split_rows(self) -> dict[str, NDArray[np.int64]]:
         if self._split is None:
             fractions = {group: self.config.get(f"split.{group}") for group in GROUPS}
-            separate = frozenset(group for group in GROUPS if group != "train" and self._has_own_data(group))
+            separate = frozenset(group for group in GROUPS if group != "train" and self.has_own_data(group))
             for group in separate:
                 if fractions[group] is not None:
                     log.warning("split.%s is not used: [data_request.%s] has data of its own", group, group)
@@ -150,7 +167,8 @@ class DataProvider:
     def _open_source(self, group: str, friendly: str) -> Source:
         request = self._request(group, friendly)
         where = f"data_request.{group}.{friendly}"
-        key = f"{friendly} {_data_set_key(request)}"
+        settings = json.dumps(request.get("dataset_config", {}), sort_keys=True, default=str)
+        key = (friendly, *where_from(self.config, request), settings)
         if key not in self._data_sets:
             self._data_sets[key] = open_data_set(self.config, where, request, friendly)
         return open_source(self.config, where, friendly, request, dataset=self._data_sets[key], form=self.form)
@@ -221,9 +239,3 @@ def _primary_name(requests: Mapping[str, Mapping[str, Any]]) -> str:
             if bool(request.get(key)) is wanted:
                 return name
     return next(iter(requests))
-
-
-def _data_set_key(request: Mapping[str, Any]) -> str:
-    """What makes two requests read the same data."""
-    what = [request["dataset_class"], request.get("data_location") or None, request.get("dataset_config", {})]
-    return json.dumps(what, sort_keys=True, default=str)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hyrax_pack.capturing.model_code import ModelCode, code_differences, describe_code, from_plain
 from hyrax_pack.data import Group, Observation, identify, identity_differences, observe_group
+from hyrax_pack.data.sameness import Shared, rows_in_both
 from hyrax_pack.errors import ChangedSinceError, DataError
 from hyrax_pack.model import ModelSpec
 from hyrax_pack.run import Run
@@ -44,8 +45,20 @@ def changes_of_code(run: Run, recorded: Mapping[str, Any], now: ModelCode, *, in
     return code_differences(*kept, inference=inference)
 
 
-def record_or_check_data(run: Run, groups: Sequence[Group], *, accept: Collection[str], first: bool) -> None:
+def record_or_check_data(
+    run: Run, groups: Sequence[Group], *, own: Collection[str], accept: Collection[str], first: bool
+) -> list[str]:
     """Record at the first start which rows there are, and what is seen of their fields; then refuse any other.
+
+    Parameters
+    ----------
+    own : collection of str
+        Groups with data of their own: their rows may be in the training data all the same.
+
+    Returns
+    -------
+    list of str
+        What a user should know of the rows, when they are recorded.
 
     Raises
     ------
@@ -60,8 +73,22 @@ def record_or_check_data(run: Run, groups: Sequence[Group], *, accept: Collectio
     if first and (changes or recorded is None):
         observation = _observed(groups)
         observed = None if observation is None else observation.to_plain()
-        run.record(DATA_FILE, {"groups": identity, "observed": observed})
+        train = groups[0]
+        found = {group.name: rows_in_both(group, train) for group in groups if group.name in own}
+        shared = {name: rows for name, rows in found.items() if rows is not None}
+        counts = {name: rows.count for name, rows in shared.items()}
+        run.record(DATA_FILE, {"groups": identity, "observed": observed, "in_training": counts})
         _note_accepted(run, "data", changes)
+        return [_words_on_shared(name, rows) for name, rows in shared.items()]
+    return []
+
+
+def _words_on_shared(name: str, rows: Shared) -> str:
+    return (
+        f"{rows.count:,} rows of {name} are in the training data too, such as object_id {rows.example}: figures of "
+        f"{name} say little about new rows. Leave them out of one, or name the same class and data_location for both "
+        "groups, so that [split] deals the rows out."
+    )
 
 
 def _observed(groups: Sequence[Group]) -> Observation | None:

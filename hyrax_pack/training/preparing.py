@@ -89,7 +89,9 @@ def prepare_parts(
     data_random = DataGenerators(groups)
     sample = train.sample()
     untouched = data_random.state()
-    record_or_check_data(run, groups, accept=accept, first=world.rank == 0)
+    own = [group.name for group in groups[1:] if provider.has_own_data(group.name)]
+    for words in record_or_check_data(run, groups, own=own, accept=accept, first=world.rank == 0):
+        say(words)
     data_random.restore(untouched)
     seed_everything(seed)  # again: how much randomness looking at the data took must not reach what is asked
     questions = gather_questions((validate or train).group, function)

@@ -244,6 +244,8 @@ def describe_changes(trained: Trained) -> list[str]:
     here = {name: trained.provider.group(name) for name in recorded["groups"] if trained.provider.has_group(name)}
     changes = identity_differences(recorded["groups"], {name: identify(group) for name, group in here.items()})
     said += [f"the data is not what trained: {change}" for change in changes]
+    seen = recorded.get("in_training", {})
+    said += [f"{count:,} rows of {name} were in training too" for name, count in seen.items()]
     return [*said, *trained.notes, *_state_of_run(trained)]
 
 

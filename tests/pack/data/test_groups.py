@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from hyrax_pack.data import DataProvider
+from hyrax_pack.data.sameness import rows_in_both
 from hyrax_pack.data.splitting import split_rows
 from hyrax_pack.errors import DataError
 from tests.pack.data.conftest import Configure, Stars
@@ -302,3 +304,115 @@ def test_one_data_set_is_opened_once_for_all_groups(configure: Configure) -> Non
     provider = DataProvider(configure(Counting, requests={"train": request, "validate": request, "infer": request}))
     assert len(sizes(provider)) == 4
     assert opened == [1]
+
+
+class Augmented(Stars):
+    """The same stars, each time another cutout."""
+
+    def __init__(self, augment: bool = False, first_id: int = 100) -> None:
+        super().__init__(rows=100, first_id=first_id)
+        self._random = np.random.default_rng(1) if augment else None
+
+    def get_cutout(self, row: int) -> Any:
+        noise = 0 if self._random is None else self._random.normal()
+        return super().get_cutout(row) + np.float32(noise)
+
+
+class Unnamed:
+    """Rows without ids: those of one half of a survey."""
+
+    def __init__(self, half: str = "first", augment: bool = False) -> None:
+        self._first = 0 if half == "first" else 50
+        self._random = np.random.default_rng(1) if augment else None
+
+    def __len__(self) -> int:
+        return 50
+
+    def get_flux(self, row: int) -> Any:
+        return np.float32(self._first + row + (0 if self._random is None else self._random.normal()))
+
+    def get_label(self, row: int) -> int:
+        return (self._first + row) // 3
+
+
+def archive(folder: Path) -> None:
+    random = np.random.default_rng(0)
+    np.savez(folder / "rows.npz", flux=random.random(100), object_id=np.arange(100) + 5000)
+    (folder / "link.npz").symlink_to(folder / "rows.npz")
+
+
+NPZ = {"dataset_class": "NpzDataset", "data_location": "rows.npz"}
+AUGMENTED = {"dataset_class": "Augmented", "dataset_config": {"augment": True}}
+
+
+@pytest.mark.parametrize(
+    ("of_train", "of_validate"),
+    [
+        pytest.param(NPZ, NPZ | {"data_location": "./rows.npz"}, id="another spelling of the path"),
+        pytest.param(NPZ, NPZ | {"data_location": "{folder}/rows.npz"}, id="an absolute path"),
+        pytest.param(NPZ, NPZ | {"data_location": "link.npz"}, id="a link"),
+        pytest.param(NPZ, NPZ | {"dataset_class": "hyrax_pack.data.datasets.NpzDataset"}, id="a dotted class"),
+        pytest.param(AUGMENTED, {"dataset_class": "Augmented"}, id="augmentation in training alone"),
+        pytest.param(
+            {"dataset_class": "Unnamed", "dataset_config": {"augment": True}},
+            {"dataset_class": "Unnamed"},
+            id="augmentation, without ids",
+        ),
+    ],
+)
+def test_the_training_data_in_other_words_is_still_dealt_out(
+    configure: Configure, tmp_path: Path, of_train: Any, of_validate: Any
+) -> None:
+    archive(tmp_path)
+    location = str(of_validate.get("data_location", "")).format(folder=tmp_path)
+    of_validate = of_validate | ({"data_location": location} if location else {})
+    requests = {"train": {"data": of_train}, "validate": {"data": of_validate}}
+    provider = DataProvider(configure(Augmented, Unnamed, requests=requests))
+    assert not provider.has_own_data("validate")
+    train, validate = provider.group("train"), provider.group("validate")
+    assert len(validate) == (len(train) + len(validate) + len(provider.group("test"))) // 10
+    seen = set(train.ids(range(len(train))))
+    assert not seen & set(validate.ids(range(len(validate))))
+
+
+@pytest.mark.parametrize(
+    ("of_train", "of_validate"),
+    [
+        pytest.param({"first_id": 100}, {"first_id": 900}, id="other ids"),
+        pytest.param({"half": "first"}, {"half": "second"}, id="other values, without ids"),
+    ],
+)
+def test_settings_of_a_data_set_that_choose_other_rows_make_data_of_its_own(
+    configure: Configure, of_train: Any, of_validate: Any
+) -> None:
+    name = "Unnamed" if "half" in of_train else "Augmented"
+    requests = {
+        group: {"data": {"dataset_class": name, "dataset_config": settings}}
+        for group, settings in (("train", of_train), ("validate", of_validate))
+    }
+    provider = DataProvider(configure(Augmented, Unnamed, requests=requests))
+    assert provider.has_own_data("validate")
+    assert len(provider.group("validate")) == (50 if name == "Unnamed" else 100)
+
+
+@pytest.mark.parametrize(
+    ("settings", "shared"),
+    [
+        pytest.param({"first_id": 150}, None, id="ids that count other rows"),
+        pytest.param({"first_id": 900}, None, id="other ids"),
+        pytest.param({"rows": 40}, 40, id="a part of the same rows"),
+    ],
+)
+def test_rows_of_other_data_that_training_has_too_are_counted(
+    configure: Configure, settings: Any, shared: int | None
+) -> None:
+    class Copy(Stars):
+        pass
+
+    requests = {
+        "train": {"data": {"dataset_class": "Stars", "dataset_config": {"rows": 100}}},
+        "validate": {"data": {"dataset_class": "Copy", "dataset_config": {"rows": 60} | settings}},
+    }
+    provider = DataProvider(configure(Stars, Copy, requests=requests, split={"train": 1.0}))
+    found = rows_in_both(provider.group("validate"), provider.group("train"))
+    assert (None if found is None else found.count) == shared

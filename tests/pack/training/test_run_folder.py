@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hyrax_pack.config import load_config
@@ -161,3 +162,17 @@ def test_a_run_goes_on_with_a_to_tensor_whose_comment_changed_but_not_with_anoth
 def test_importing_the_package_does_not_import_torch() -> None:
     code = "import sys, hyrax_pack.training, hyrax_pack.run; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_rows_of_validation_that_are_in_training_too_are_said_and_recorded(
+    train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    requests = {}
+    for group, ids in (("train", np.arange(60)), ("validate", np.arange(40, 100))):
+        image = np.broadcast_to(ids.astype("f4")[:, None, None], (60, 8, 8))
+        file = tmp_path / f"{group}.npz"
+        np.savez(file, image=image, label=ids % 10, object_id=ids + 8000)
+        requests[group] = {"data": {"dataset_class": "NpzDataset", "data_location": str(file)}}
+    run = train(data_request=requests, split={"train": 1.0})
+    assert "20 rows of validate are in the training data too, such as object_id 8040: " in capsys.readouterr().err
+    assert (run.recorded("data.json") or {})["in_training"] == {"validate": 20}
