@@ -15,7 +15,9 @@ from hyrax_pack.exporting.cleaning import clean, fix_interface
 from hyrax_pack.exporting.explaining import explain
 from hyrax_pack.exporting.inference import Inference
 from hyrax_pack.exporting.lasting import attributes_restored
+from hyrax_pack.exporting.measuring import Measured
 from hyrax_pack.exporting.packed_sequences import takes_this_route, trace_packed
+from hyrax_pack.exporting.pruning import prune
 from hyrax_pack.exporting.reference import Reference
 from hyrax_pack.exporting.slots import Layout, MakeSlots, Slots, make_rows
 from hyrax_pack.exporting.tracing import LEAST_OPSET, OPSET, Traced, guards_in, trace
@@ -28,7 +30,7 @@ OLDER_EXPORTER = "the graph was made by torch's older exporter: its newer one ta
 
 @dataclass(frozen=True)
 class Drawn:
-    """A finished graph, before the gate."""
+    """A finished graph, before the gate; `layout` is without the slots that no output depends on."""
 
     graph: bytes
     weights: Weights
@@ -38,11 +40,11 @@ class Drawn:
     lines: dict[str, str]
     heard: tuple[str, ...]
     notes: tuple[str, ...]
+    layout: Layout
 
 
 def draw_graph(
-    reference: Reference,
-    layout: Layout,
+    measured: Measured[Reference],
     outputs: tuple[Output, ...],
     make_slots: MakeSlots,
     sample: Sequence[int],
@@ -60,12 +62,14 @@ def draw_graph(
     """
     if opset < LEAST_OPSET:
         raise ExportError(f"opset {opset} is not written any more; set [onnx] opset_version to {OPSET}")
+    layout = measured.layout
     slots = sample_of(make_slots, sample, traced_batch_size(layout), layout)
-    traced, route, notes = _traced(reference, layout, slots, [output.name for output in outputs], opset)
+    traced, route, notes = _traced(measured.reference, layout, slots, [output.name for output in outputs], opset)
     model = traced.model
     _check_counts(model, layout, outputs)
     outputs = tuple(_with_free_dims(output, value) for output, value in zip(outputs, model.graph.outputs, strict=True))
     clean(model)
+    layout, said = prune(model, layout, measured.idle)
     inputs = tuple(GraphInput(str(slot.graph_input), slot.dtype, slot.shape) for _, slot in layout.inputs)
     fix_interface(
         model,
@@ -75,7 +79,7 @@ def draw_graph(
     weights = externalise(model, scratch)
     graph = ir.to_proto(model).SerializeToString(deterministic=True)
     description = Graph(opset=model.opset_imports[""], ir_version=model.ir_version, inputs=inputs)
-    return Drawn(graph, weights, description, outputs, route, traced.lines, traced.heard, notes)
+    return Drawn(graph, weights, description, outputs, route, traced.lines, traced.heard, (*notes, *said), layout)
 
 
 def sample_of(make_slots: MakeSlots, sample: Sequence[int], k: int, layout: Layout) -> Slots:
@@ -110,11 +114,7 @@ def _traced(
     if takes_this_route(inference, watch):
         with attributes_restored(reference.model):
             traced = trace_packed(inference, inputs, tensors, names, opset, watch)
-        return (
-            traced,
-            "torchscript",
-            (OLDER_EXPORTER,),
-        )
+        return traced, "torchscript", (OLDER_EXPORTER,)
     raise explain(attempt.error, watch, guards_in(heard, watch.files)) from attempt.error
 
 

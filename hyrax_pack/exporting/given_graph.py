@@ -214,6 +214,7 @@ def _draw(path: Path, measured: Measured[GivenGraph], classes: Classes | None, s
         lines={},
         heard=(),
         notes=freed,
+        layout=measured.layout,
     )
 
 

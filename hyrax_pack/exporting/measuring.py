@@ -13,9 +13,9 @@ from hyrax_pack.errors import CoupledRowsError, ExportError, NoiseError, NotFini
 from hyrax_pack.exporting.answering import Answering
 from hyrax_pack.exporting.independence import Batch, prove_independence
 from hyrax_pack.exporting.noise import Answer, NoiseReport, answer_trials, answer_wide, measure_noise
-from hyrax_pack.exporting.pruning import prune
+from hyrax_pack.exporting.pruning import idle_slots
 from hyrax_pack.exporting.reference import Reference
-from hyrax_pack.exporting.slots import Layout, MakeSlots, check_names, make_rows, observe_layout, take
+from hyrax_pack.exporting.slots import Layout, MakeSlots, check_names, make_rows, observe_layout
 from hyrax_pack.exporting.trials import (
     Pool,
     Trial,
@@ -29,7 +29,6 @@ from hyrax_pack.exporting.trials import (
 A = TypeVar("A", bound=Answering)
 
 ROWS_LOOKED_AT_ALONE = 8  # for dimensions that vary
-ROWS_FOR_PRUNING = 8
 
 
 @dataclass(frozen=True)
@@ -40,12 +39,13 @@ class Measured(Generic[A]):
     ----------
     reference : Answering
     layout : Layout
-        Without the slots that change no output.
     answers : tuple of Answer
         The pool's first, then every batch cut from it, then the others.
     noise : NoiseReport
     batch_proof : dict
     notes : tuple of str
+    idle : tuple of int
+        Places of slots whose values changed no output.
     """
 
     reference: A
@@ -54,6 +54,7 @@ class Measured(Generic[A]):
     noise: NoiseReport
     batch_proof: dict[str, Any]
     notes: tuple[str, ...]
+    idle: tuple[int, ...] = ()
 
 
 def measure_model(
@@ -100,7 +101,7 @@ def measure(
 ) -> Measured[A]:
     """Look at anything that answers slots, once their layout is known.
 
-    With `input_names` every slot that has rows is an input of that name, and none is pruned.
+    With `input_names` every slot that has rows is an input of that name.
     """
     if not sample:
         raise ExportError("there is no row to trace the model with: the data set is empty")
@@ -113,11 +114,9 @@ def measure(
     check_names(layout, answers[0].narrow)
     _check_evidence(answers)
     answers, noise, proof = _measure(answering, answers, batch)
-    notes: tuple[str, ...] = ()
-    if input_names is None:
-        layout, notes = prune(answering, take(pool.slots, range(min(ROWS_FOR_PRUNING, pool.size))))
-    none = [f"{name} is None at inference: it is no output of the bundle" for name in absent]
-    return Measured(answering, layout, tuple(answers), noise, proof, (*notes, *none))
+    idle = idle_slots(answering, pool.slots) if input_names is None else ()
+    notes = tuple(f"{name} is None at inference: it is no output of the bundle" for name in absent)
+    return Measured(answering, layout, tuple(answers), noise, proof, notes, idle)
 
 
 def _check_place(model: nn.Module) -> None:

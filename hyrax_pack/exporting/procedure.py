@@ -1,7 +1,7 @@
 """Export, step by step: what to_tensor gives, what the model answers, the graph, the gate.
 
-measuring: slots -> layout -> answers (float32, float64) -> noise -> independence -> pruning
-drawing:   sample -> trace -> clean -> weights
+measuring: slots -> layout -> answers (float32, float64) -> noise -> independence
+drawing:   sample -> trace -> clean -> prune -> weights
 parity:    the gate
 """
 
@@ -89,7 +89,7 @@ def export_network(
         output_names=output_names,
     )
     outputs = describe_outputs(measured, classes)
-    drawn = draw_graph(measured.reference, measured.layout, outputs, make_slots, sample, opset, scratch)
+    drawn = draw_graph(measured, outputs, make_slots, sample, opset, scratch)
     check_carried_weights(drawn.graph, drawn.weights, model)
     return finished(measured, drawn, batch, fresh=bool(held_out))
 
@@ -112,7 +112,7 @@ def finished(measured: Measured[Any], drawn: Drawn, batch: Batch, *, fresh: bool
         weights=drawn.weights,
         description=drawn.description,
         outputs=drawn.outputs,
-        layout=measured.layout,
+        layout=drawn.layout,
         batch=batch,
         parity=report_parity(measured, records, drawn.route, fresh=fresh),
         batch_proof=measured.batch_proof,
@@ -140,4 +140,4 @@ def hold_against(measured: Measured[Any], drawn: Drawn) -> dict[str, Record]:
     except SessionError as error:
         cure = ". Cast the model to float32 first: model.float()" if "NOT_IMPLEMENTED" in str(error) else ""
         raise ParityError(f"the finished graph does not run: {error}{cure}") from error
-    return Gate(measured.layout, measured.noise, drawn.lines, guards).check(session, measured.answers)
+    return Gate(drawn.layout, measured.noise, drawn.lines, guards).check(session, measured.answers)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from hyrax_runtime.contract import InputContract
+from hyrax_runtime.contract import OBJECT_ID, InputContract
 from hyrax_runtime.replay import Returned, as_slots
 
 from hyrax_pack.data import DataProvider, Group, Observation, observe
@@ -50,16 +50,22 @@ class Evidence:
 
     def returned(self, rows: Sequence[int]) -> Returned:
         """Return what to_tensor makes of rows at inference."""
-        data_dict = self.data_dict(rows)
+        return self._returned(self.data_dict(rows), len(rows))
+
+    def _returned(self, data_dict: dict[str, Any], rows: int) -> Returned:
         try:
             with user_code("to_tensor at inference", ExportError):
-                return as_slots(self.function(data_dict), rows=len(rows))
+                return as_slots(self.function(data_dict), rows=rows)
         except ExportError as error:
             raise _explain(error, set(self.group.paths()) - set(self.group.paths(inference=True))) from error
 
     def slots(self, rows: Sequence[int]) -> tuple[np.ndarray[Any, Any] | None, ...]:
         """Return the slots alone."""
         return self.returned(rows).slots
+
+    def slots_of(self, data_dict: dict[str, Any]) -> tuple[np.ndarray[Any, Any] | None, ...]:
+        """Return the slots that to_tensor makes of a dict that was changed."""
+        return self._returned(data_dict, len(data_dict[OBJECT_ID])).slots
 
     def golden(self) -> tuple[dict[str, Any], int]:
         """Choose the golden rows; return them as to_tensor gets them, and how many they are."""

@@ -17,6 +17,7 @@ from hyrax_pack.run import Run
 from hyrax_pack.workflow.arguments import check_word
 from hyrax_pack.workflow.choosing_form import Lower, choose_form
 from hyrax_pack.workflow.evidence import Evidence, evidence_group, gather_evidence, record_contract
+from hyrax_pack.workflow.idle_fields import idle_fields
 from hyrax_pack.workflow.trained import (
     Accept,
     Trained,
@@ -203,6 +204,11 @@ def ship(subject: Subject, path: Path, make_network: MakeNetwork, lower: Lower =
     network = make_network(first.returns, evidence)
     for number, line in enumerate([*parity_table(network.parity).splitlines(), *network.notes]):
         say(f"{'graph' if number == 0 else '':10} {line}")
+    for idle in idle_fields(evidence, proof.fields_read, network.slots):
+        say(
+            f"           {idle} feeds nothing that an output depends on, but to_tensor reads it: predict asks for it "
+            "all the same, unless it is read with .get(...)"
+        )
     examples = [evidence.data_dict(evidence.held_out or evidence.sample)]
     form = choose_form(lower, captured, contract, network, examples, evidence.function)
     for number, line in enumerate(form.says):

@@ -366,6 +366,38 @@ def test_a_slot_in_the_middle_keeps_the_places_of_the_others(export: Export, tab
     assert [entry.name for entry in network.description.inputs] == ["input_0", "input_2"]
 
 
+def meta_slot(table: NDArray[np.float32]) -> Callable[[Sequence[int]], Any]:
+    """The table, and beside it two numbers of every row that nothing in the table follows from."""
+    beside = np.random.default_rng(5).normal(size=(len(table), 2)).astype(np.float32) + 5
+    return lambda indices: (table[list(indices)], beside[list(indices)])
+
+
+IDLE_ON_MOST_ROWS: dict[str, Callable[[Any, Any], Any]] = {
+    "a filling for holes": lambda self, b: self.linear(torch.where(b[0].isnan(), b[1][:, :1], b[0])),
+    "equality of two slots": lambda self, b: {"same": b[0][:, 0] == b[1][:, 0]},
+    "a small part of a decision": lambda self, b: {"class": (100 * self.linear(b[0]) + 1e-4 * b[1][:, :1]).argmax(1)},
+    "an alert that is rare": lambda self, b: {"alert": (self.linear(b[0]) + b[1][:, :1]).sum(1) > 1e3},
+}
+
+
+@pytest.mark.parametrize("answer", IDLE_ON_MOST_ROWS.values(), ids=IDLE_ON_MOST_ROWS.keys())
+def test_a_slot_that_other_rows_would_need_stays_an_input_and_the_export_says_so(
+    export: Export, table: NDArray[np.float32], answer: Callable[[Any, Any], Any]
+) -> None:
+    network = export(answer, meta_slot(table), returns="tuple")
+    assert [entry.name for entry in network.description.inputs] == ["input_0", "input_1"]
+    assert any("slot 1 of to_tensor changed no output on the rows tried" in note for note in network.notes)
+
+
+def test_the_filling_of_a_hole_is_in_the_graph(export: Export, table: NDArray[np.float32]) -> None:
+    network = export(IDLE_ON_MOST_ROWS["a filling for holes"], meta_slot(table), returns="tuple")
+    x, beside = table[:3].copy(), np.float32([[7, 0], [8, 0], [9, 0]])
+    x[1, 2] = np.nan
+    wanted = network.compute((x, beside))["output_0"]
+    np.testing.assert_allclose(run(network, x, beside)["output_0"], wanted, rtol=1e-5, atol=1e-5)
+    assert np.isfinite(wanted).all()
+
+
 @pytest.mark.parametrize(
     "answer",
     [

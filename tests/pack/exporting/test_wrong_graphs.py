@@ -65,7 +65,7 @@ def right() -> tuple[Measured, Drawn]:
 
     measured = measure_model(Network(), "forward", make, returns="tuple", sample=range(8), held_out=range(8, 120))
     outputs = describe_outputs(measured, None)
-    return measured, draw_graph(measured.reference, measured.layout, outputs, make, range(8), 21)
+    return measured, draw_graph(measured, outputs, make, range(8), 21)
 
 
 def inlined(drawn: Drawn) -> Graph:
