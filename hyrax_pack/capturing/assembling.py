@@ -5,12 +5,12 @@ from __future__ import annotations
 import ast
 import copy
 import tokenize
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from hyrax_runtime.replay_text import annotations_of, is_harmless_annotation
 
 from hyrax_pack.capturing.finding import Definition
-from hyrax_pack.capturing.source_file import INDENTATION
+from hyrax_pack.capturing.source_file import INDENTATION, bound_names
 
 Span = tuple[tuple[int, int], tuple[int, int], str]  # start, end (line, character), what stands there instead
 
@@ -56,6 +56,31 @@ def expected_node(definition: Definition, name: str) -> ast.AST:
     if not _stays(definition, node.returns):
         node.returns = None
     return node
+
+
+def places_of(
+    tree: ast.Module, functions: Mapping[str, Definition], used_at: Mapping[str, str]
+) -> Iterator[tuple[int, str]]:
+    """Give, for the lines of a text, where they stand in the user's file, as `file:line`.
+
+    Parameters
+    ----------
+    tree : ast.Module
+        The text; each of its functions is what `expected_node` says.
+    functions : mapping of str to Definition
+        By their names in the text.
+    used_at : mapping of str to str
+        Where imports and constants are used, by their names.
+    """
+    for statement in tree.body:
+        if not isinstance(statement, ast.FunctionDef):
+            yield from ((statement.lineno, used_at[name]) for name in bound_names(statement) if name in used_at)
+            continue
+        definition = functions[statement.name]
+        written = ast.walk(expected_node(definition, statement.name))
+        for here, there in zip(ast.walk(statement), written, strict=True):
+            if hasattr(here, "lineno"):
+                yield here.lineno, definition.where(there)
 
 
 def stripped_annotations(definition: Definition) -> list[ast.expr]:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import ast
 import hashlib
 import types
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from hyrax_runtime.errors import TextError
@@ -19,7 +19,7 @@ from hyrax_runtime.manifest import Requirement
 from hyrax_runtime.replay import compile_function
 from hyrax_runtime.replay_text import FUNCTION, parse_text
 
-from hyrax_pack.capturing.assembling import expected_node, text_of
+from hyrax_pack.capturing.assembling import expected_node, places_of, text_of
 from hyrax_pack.capturing.carrying import Luggage, imported_modules, pack_function
 from hyrax_pack.capturing.code_equality import is_same_meaning
 from hyrax_pack.capturing.finding import Definition
@@ -46,6 +46,8 @@ class Captured:
         Every module that the text imports, with distribution and version.
     notes : tuple of str
         What a user should know: another name, annotations that stayed behind.
+    places : mapping of int to str
+        Where lines of the text stand in the user's file, as `file:line`; empty where nobody knows any more.
     """
 
     text: str
@@ -53,6 +55,15 @@ class Captured:
     origin: str
     requirements: tuple[Requirement, ...]
     notes: tuple[str, ...]
+    places: Mapping[int, str] = field(default_factory=dict, compare=False, repr=False)
+
+    def place(self, line: int) -> str:
+        """Where a line of the text stands, for messages; empty for line 0, which stands for none."""
+        return self.places.get(line, f"to_tensor.py:{line}") if line else ""
+
+    def place_in(self, filename: str, line: int) -> str:
+        """Where a line of a traceback stands: of this text, or of another file."""
+        return self.place(line) if self.sha256[:12] in filename else f"{filename}, line {line}"
 
     def compile(self) -> Callable[[Any], Any]:
         """Give the function that the text defines: the one that training calls."""
@@ -87,12 +98,14 @@ def capture(owner: type | Callable[..., Any], *, name: str | None = None, requir
     if problems:
         source = f"{function.__qualname__} cannot be captured"
         raise CaptureError(source, sorted(set(problems), key=_place))
+    definitions = {name: one for name, (one, _) in luggage.functions.items()}
     return Captured(
         text,
         _digest(text),
         definition.origin,
         requirements_of(luggage.modules),
         (*_naming_notes(definition), *luggage.notes),
+        dict(places_of(quietly(ast.parse, text), definitions, luggage.used_at)),
     )
 
 

@@ -36,7 +36,7 @@ class Luggage:
 
     `imports` (lines) and `constants` (text) stand under the name that they bind, `functions` under the name that they
     get in the text; `meaning` tells what an imported name is, dotted, and `inside` the same of the imports inside each
-    function; `modules` is every module that the text imports.
+    function; `used_at` is where each of them is used first; `modules` is every module that the text imports.
     """
 
     requires: Sequence[str]
@@ -47,6 +47,7 @@ class Luggage:
     inside: dict[str, dict[str, str]] = field(default_factory=dict)
     constants: dict[str, str] = field(default_factory=dict)
     functions: dict[str, tuple[Definition, str]] = field(default_factory=dict)
+    used_at: dict[str, str] = field(default_factory=dict)
     modules: set[str] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -126,6 +127,7 @@ def _refused_import(
 
 def _pack_name(name: str, where: str, definition: Definition, luggage: Luggage) -> None:
     namespace = definition.function.__globals__
+    luggage.used_at.setdefault(name, where)
     if name in luggage.imports or name in luggage.constants:
         return
     if name not in namespace or is_dunder(name):

@@ -120,11 +120,12 @@ def prove(
             lives = _run_live(captured, live, plan, lambda given: given)
             crowds = _run_crowds(plan, _quiet_call(live))
             first, other = (run.finish(captured) for run in runs)
-        failed = [_failure(first["failure"])] if "failure" in first else []
+        failed = [_failure(captured, first["failure"])] if "failure" in first else []
         missing = failed and first["failure"]["kind"] == "ModuleNotFoundError"  # then nothing can be taken from it
         if problems := failed if missing else _what_is_not_the_same(captured, first) or failed:
             raise ProofError(source_of(captured), problems)
-        problems = _what_it_does([first, other]) or _what_it_depends_on(captured, folder, job, plan, first, other)
+        problems = _what_it_does(captured, [first, other])
+        problems = problems or _what_it_depends_on(captured, folder, job, plan, first, other)
     problems = problems or _what_the_live_one_gives(captured, live, plan, lives, first)
     problems = problems or _what_labels_do(captured, live, plan, with_labels)
     if problems:
@@ -132,7 +133,7 @@ def prove(
     coupling = measure_coupling(plan, [slots for _, slots in first["results"]], crowds, _quiet_call(live))
     if coupling.independent and (found := first["coupled"] or other["coupled"]):
         coupling = replace(coupling, independent=False, notes=(*coupling.notes, f"rows touch one another: {found}"))
-    return _proof(first, plan, coupling, {len(batch.rows) for batch, _ in crowds})
+    return _proof(captured, first, plan, coupling, {len(batch.rows) for batch, _ in crowds})
 
 
 def _run_live(
@@ -191,18 +192,18 @@ def _quiet_call(live: Callable[[Any], Any]) -> Call:
     return call
 
 
-def _what_it_does(answers: list[Answer]) -> list[Problem]:
+def _what_it_does(captured: Captured, answers: list[Answer]) -> list[Problem]:
     """What is wrong with how it comes to its results: marks on the machine, the order of sets, what it keeps."""
     problems = []
     for line, what in sorted({(line, what) for answer in answers for what, line in _marks(answer)}):
-        problems.append(Problem(_text_line(line), f"it {what}; remove that"))
+        problems.append(Problem(captured.place(line), f"it {what}; remove that"))
     if printed := next((answer["printed"] for answer in answers if answer["printed"].strip()), ""):
         problems.append(Problem("", f"it prints ({last_line(printed)!r}) at every call; remove that"))
     if files := {name for answer in answers for name in answer["files"]}:
         problems.append(Problem("", f"it leaves files behind: {', '.join(sorted(files))}; remove that"))
     for line, source in answers[0].get("unordered", ()):
         what = f"the result depends on the order of a set (`{source}`), which differs from run to run: sort it"
-        problems.append(Problem(_text_line(line), what))
+        problems.append(Problem(captured.place(line), what))
     kept = {name for answer in answers for name in answer.get("kept", ())}
     for name in sorted(kept):
         problems.append(Problem("", f"`{name}` is another after a call than before, and lives on; make it inside"))
@@ -223,19 +224,20 @@ def _what_it_depends_on(
     captured: Captured, folder: Path, job: bytes, plan: Plan, first: Answer, other: Answer
 ) -> list[Problem]:
     """Where two unlike processes differ: in what, and which of the things in which they are unlike makes it so."""
-    where = _difference(first, other, plan)
+    where = _difference(captured, first, other, plan)
     if not where:
         return []
     names, each = zip(*one_by_one(), strict=True)
     with running(folder, job, each) as runs:
         answers = [run.finish(captured) for run in runs]
-    causes = [WORDS[name] for name, answer in zip(names, answers, strict=True) if _difference(first, answer, plan)]
+    unlike = [_difference(captured, first, answer, plan) for answer in answers]
+    causes = [WORDS[name] for name, found in zip(names, unlike, strict=True) if found]
     return [Problem("", f"two runs differ ({where}); {'; '.join(causes) or UNKNOWN}")]
 
 
-def _difference(first: Answer, other: Answer, plan: Plan) -> str | None:
+def _difference(captured: Captured, first: Answer, other: Answer, plan: Plan) -> str | None:
     if "failure" in other:
-        return f"one of them ends: {_failure(other['failure'])}"
+        return f"one of them ends: {_failure(captured, other['failure'])}"
     return _first_difference(first["results"], other["results"], plan)
 
 
@@ -246,7 +248,7 @@ def _what_is_not_the_same(captured: Captured, answer: Answer) -> list[Problem]:
         here, there = describe(name), answer["taken"][name]
         if here != there:
             what = f"`{name}` is {here} here, and {there} where nobody has changed it; give your own another name"
-            problems.append(Problem(_text_line(line), what))
+            problems.append(Problem(captured.place(line), what))
     return problems
 
 
@@ -294,14 +296,14 @@ def _pieces(raw: bytes, width: int) -> list[bytes]:
     return [raw[start : start + width] for start in range(0, len(raw), width)]
 
 
-def _proof(answer: Answer, plan: Plan, coupling: Coupling, crowds: set[int]) -> Proof:
+def _proof(captured: Captured, answer: Answer, plan: Plan, coupling: Coupling, crowds: set[int]) -> Proof:
     notes = [*plan.notes, *coupling.notes]
     if changed := ", ".join(sorted(answer["changed"])):
         notes.append(f"to_tensor changes its input ({changed}); it is always given a copy")
     if gone_over := ", ".join(sorted(answer["gone_over"])):
         notes.append(f"to_tensor goes over all fields, so that {gone_over} must be there too; name those it uses")
     for what, line in sorted(answer["warnings"]):
-        place = f" ({_text_line(line)})" if line else ""
+        place = f" ({captured.place(line)})" if line else ""
         notes.append(f"to_tensor warns{place}: {what}")
     return Proof(
         mutates_input=bool(answer["changed"]),
@@ -315,19 +317,15 @@ def _proof(answer: Answer, plan: Plan, coupling: Coupling, crowds: set[int]) -> 
     )
 
 
-def _failure(failure: dict[str, Any]) -> Problem:
-    where = _text_line(failure["line"]) if failure["line"] else ""
+def _failure(captured: Captured, failure: dict[str, Any]) -> Problem:
+    where = captured.place(failure["line"]) if failure["line"] else ""
     code = f" in `{failure['code']}`" if failure["code"] else ""
     if failure["marks"]:
         what, line = failure["marks"][0]
-        return Problem(_text_line(line), f"it {what}; remove that")
+        return Problem(captured.place(line), f"it {what}; remove that")
     rows, cure = rows_in_words(failure["rows"]), _cure_for_key(failure["key"])
     return Problem(where, f"on {rows}, {failure['kind']}: {failure['message']}{code}{cure}")
 
 
 def _cure_for_key(key: Any) -> str:
     return f"; where rows may come without it, write `.get({key!r})`, which gives None" if key is not None else ""
-
-
-def _text_line(line: int) -> str:
-    return f"to_tensor.py:{line}" if line else ""

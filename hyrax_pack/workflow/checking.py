@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hyrax_runtime.replay import as_slots, compile_protected
+from hyrax_runtime.replay import as_slots
 
 from hyrax_pack.capturing import Captured, Proof, prove
 from hyrax_pack.config import Config, load_config
 from hyrax_pack.data import DataProvider, observe_group
 from hyrax_pack.errors import HyraxError
 from hyrax_pack.model import ModelSpec, build_model, describe_model, model_class
-from hyrax_pack.workflow.choosing_form import check_sound
+from hyrax_pack.workflow.choosing_form import check_sound, refusal_in_words
 from hyrax_pack.workflow.evidence import Evidence, evidence_group, gather_evidence, record_contract
 from hyrax_pack.workflow.shipping import check_rows_alone
 from hyrax_pack.workflow.trained import capture_of
@@ -112,7 +112,7 @@ def _captured(captured: Captured) -> Finding:
 def _prove(captured: Captured, spec: ModelSpec, settings: Config) -> tuple[Evidence, Proof, Finding]:
     start = time.perf_counter()
     provider = DataProvider(settings, form=spec.form)
-    evidence = gather_evidence(evidence_group(provider), compile_protected(captured.text, on_copy=True))
+    evidence = gather_evidence(evidence_group(provider), captured)
     returned = evidence.returned(evidence.sample)
     proof = prove(
         captured,
@@ -153,7 +153,7 @@ def _lower(captured: Captured, evidence: Evidence, proof: Proof) -> Finding:
     )
     if isinstance(found, Refusal):
         check_sound(found, captured)
-        return Finding("lowering", True, (f"stays Python text in the bundle: {found}",))
+        return Finding("lowering", True, (f"stays Python text in the bundle: {refusal_in_words(found, captured)}",))
     return Finding("lowering", True, ("becomes one graph with the network: the bundle needs no Python",))
 
 

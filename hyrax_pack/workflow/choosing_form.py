@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from hyrax_runtime.contract import InputContract
@@ -75,7 +75,7 @@ def choose_form(
     found = lower(captured.text, contract=contract, slots=network.slots, function=function, examples=examples)
     if isinstance(found, Refusal):
         check_sound(found, captured)
-        return _replayed(mode, found.reason, str(found))
+        return _replayed(mode, found.reason, refusal_in_words(found, captured))
     weights = network.weights.data if network.weights.size else None
     tolerance = {output.name: output.tolerance for output in network.outputs}
     try:
@@ -105,7 +105,14 @@ def check_sound(refusal: Refusal, captured: Captured) -> None:
         It keeps something between calls, or its rows touch one another where they were found to stand alone.
     """
     if refusal.is_unsound:
-        raise CaptureError(f"{captured.origin}: to_tensor", [Problem("", str(refusal))])
+        raise CaptureError(f"{captured.origin}: to_tensor", [Problem("", refusal_in_words(refusal, captured))])
+
+
+def refusal_in_words(refusal: Refusal, captured: Captured) -> str:
+    """Say why to_tensor does not lower, with the line of the user's file."""
+    where = captured.place(refusal.reason.line or 0)
+    what = str(replace(refusal, reason=replace(refusal.reason, line=None)))
+    return f"{where}: {what}" if where else what
 
 
 def _replayed(mode: Lower, reason: Reason, words: str) -> Form:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from hyrax_runtime.contract import OBJECT_ID, InputContract
-from hyrax_runtime.replay import Returned, as_slots
+from hyrax_runtime.replay import Returned, as_slots, compile_protected
 
+from hyrax_pack.capturing import Captured
 from hyrax_pack.data import DataProvider, Group, Observation, observe
-from hyrax_pack.errors import AbsentLabelError, ExportError
+from hyrax_pack.errors import AbsentLabelError, ExportError, HyraxError
 from hyrax_pack.exporting import choose_golden_rows
 from hyrax_pack.resolving import user_code
 
@@ -31,13 +33,16 @@ class Evidence:
         Rows that the graph is traced with.
     held_out : tuple of int
         Other rows, for the gate.
+    captured : Captured
+        The text of to_tensor.
     function : callable
-        The compiled to_tensor, on a copy of its input.
+        The same compiled, on a copy of its input.
     """
 
     group: Group
     sample: tuple[int, ...]
     held_out: tuple[int, ...]
+    captured: Captured
     function: Callable[[Any], Any]
 
     def data_dict(self, rows: Sequence[int]) -> dict[str, Any]:
@@ -50,14 +55,41 @@ class Evidence:
 
     def returned(self, rows: Sequence[int]) -> Returned:
         """Return what to_tensor makes of rows at inference."""
-        return self._returned(self.data_dict(rows), len(rows))
+        try:
+            return self._returned(self.data_dict(rows), len(rows))
+        except ExportError as error:
+            explained = self._explained(error, rows)
+            if explained is None:
+                raise
+            raise explained from error
 
     def _returned(self, data_dict: dict[str, Any], rows: int) -> Returned:
-        try:
-            with user_code("to_tensor at inference", ExportError):
-                return as_slots(self.function(data_dict), rows=rows)
-        except ExportError as error:
-            raise _explain(error, set(self.group.paths()) - set(self.group.paths(inference=True))) from error
+        with user_code("to_tensor at inference", ExportError, self.captured.place_in):
+            return as_slots(self.function(data_dict), rows=rows)
+
+    def _explained(self, error: ExportError, rows: Sequence[int]) -> ExportError | None:
+        """Say which absent label a failure is about, and how to write it, or which fields there are."""
+        there = self.group.paths(inference=True)
+        absent = [path for path in self.group.paths() if path not in there]
+        cause = error.__cause__
+        key = cause.args[0] if isinstance(cause, KeyError) and cause.args else None
+        for path in absent:
+            field = path.rpartition("/")[2]
+            if key == field:
+                return AbsentLabelError(
+                    f"{error}: {path} is a label, and there is none at inference; "
+                    f'write data.get("{field}", []) where it says ["{field}"]'
+                )
+        if absent and self._works_with_labels(rows):
+            names = ", ".join(absent)
+            return AbsentLabelError(f"{error}; where {names} is there it works, and at inference there are no labels")
+        return ExportError(f"{error}; the fields are {', '.join(there)}") if isinstance(key, str) else None
+
+    def _works_with_labels(self, rows: Sequence[int]) -> bool:
+        with suppress(HyraxError):
+            self._returned(self.training_dict(rows), len(rows))
+            return True
+        return False
 
     def slots(self, rows: Sequence[int]) -> tuple[np.ndarray[Any, Any] | None, ...]:
         """Return the slots alone."""
@@ -87,12 +119,12 @@ def evidence_group(provider: DataProvider) -> Group:
     return held_out if held_out is not None and enough else provider.group("train")
 
 
-def gather_evidence(group: Group, function: Callable[[Any], Any]) -> Evidence:
+def gather_evidence(group: Group, captured: Captured) -> Evidence:
     """Choose the rows of a group: some to trace the graph with, others to hold it against."""
     rows = _spread(len(group), HELD_OUT_ROWS + SAMPLE_ROWS)
     sample = tuple(rows[at] for at in _spread(len(rows), min(SAMPLE_ROWS, (len(rows) + 1) // 2)))
     others = tuple(row for row in rows if row not in set(sample))
-    return Evidence(group, sample, others, function)
+    return Evidence(group, sample, others, captured, compile_protected(captured.text, on_copy=True))
 
 
 def record_contract(
@@ -112,20 +144,3 @@ def record_contract(
 def _spread(count: int, most: int) -> list[int]:
     """Up to `most` numbers of 0 … count - 1, evenly spread."""
     return list(dict.fromkeys(np.linspace(0, count - 1, min(count, most)).astype(int).tolist())) if count else []
-
-
-def _explain(error: ExportError, absent: set[str]) -> ExportError:
-    """Say which absent label a failure is about, and how to write it."""
-    cause = error.__cause__
-    if isinstance(cause, KeyError) and cause.args:
-        for path in absent:
-            field = path.rsplit("/", 1)[-1]
-            if cause.args[0] == field:
-                return AbsentLabelError(
-                    f"{error}: {path} is a label, and there is none at inference; "
-                    f'write data.get("{field}", []) where it says ["{field}"]'
-                )
-    if absent:
-        names = ", ".join(sorted(absent))
-        return AbsentLabelError(f"{error}; it worked in training, where it had {names}: labels are absent at inference")
-    return error

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from hyrax_runtime.replay import compile_function, compile_protected
+from hyrax_runtime.replay import compile_function
 
 from hyrax_pack.capturing import Captured
 from hyrax_pack.data import Group, Observation
@@ -186,7 +186,7 @@ def ship(subject: Subject, path: Path, make_network: MakeNetwork, lower: Lower =
 
     captured = subject.captured
     say(f"to_tensor  {captured.origin}, sha256 {captured.sha256[:12]}")
-    evidence = gather_evidence(subject.rows, compile_protected(captured.text, on_copy=True))
+    evidence = gather_evidence(subject.rows, captured)
     first = evidence.returned(evidence.sample)
     proof = prove(
         captured,

@@ -47,6 +47,20 @@ def test_the_text_gives_the_same_bits_as_the_live_function(owner):
         as_slots(found, rows=count)
 
 
+@pytest.mark.parametrize("owner", OWNERS.values(), ids=OWNERS)
+def test_the_lines_of_the_text_know_their_places_in_the_file(owner):
+    captured = capture(owner)
+    written, lines = captured.text.splitlines(), Path(MODULE.__file__).read_text().splitlines()
+    body = next(number for number, line in enumerate(written, 1) if line.startswith("def to_tensor")) + 1
+    for number, line in enumerate(written, 1):
+        file, _, there = captured.place(number).rpartition(":")
+        if file.endswith("functions_in_the_wild.py") and line[:1] == " ":
+            assert line.strip() == lines[int(there) - 1].strip()
+        elif number > body:  # nothing begins here
+            assert file == "to_tensor.py"
+    assert any(number >= body for number in captured.places)
+
+
 @pytest.mark.parametrize("name", PROVEN)
 def test_the_text_is_proven(name):
     owner = OWNERS[name]

@@ -241,7 +241,7 @@ def test_every_kind_of_change_is_seen(proof, body):
 
 def test_warnings_are_notes_with_their_line(proof):
     found = proof("return np.log(np.asarray(data_dict['data']['image']) * 0)")
-    assert found.notes == ("to_tensor warns (to_tensor.py:3): RuntimeWarning: divide by zero encountered in log",)
+    assert found.notes == ("to_tensor warns (stamps.py:5): RuntimeWarning: divide by zero encountered in log",)
 
 
 def test_few_rows_are_repeated(proof):

@@ -107,6 +107,33 @@ def test_a_label_that_is_needed_at_inference_is_named_with_the_cure(tmp_path: Pa
     assert 'data.get("label", [])' in report.to_text()
 
 
+def test_an_error_that_labels_do_not_cure_is_told_as_it_is_with_its_line(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    told = check(write_model(tmp_path, PLAIN + '\n        raise ValueError("no")')).to_text()
+    assert "to_tensor at inference: ValueError: no (net.py:32)" in told
+    assert "label" not in told.partition("ValueError")[2]
+
+
+def test_a_field_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -> None:
+    told = check(write_model(tmp_path, PLAIN.replace('"image"', '"imgae"'))).to_text()
+    assert "KeyError: 'imgae'" in told
+    assert "the fields are data/image, data/object_id" in told
+
+
+def test_a_label_that_is_needed_without_being_named_is_told(tmp_path: Path) -> None:
+    body = PLAIN + '\n        assert len(data_dict["data"]) > 2'
+    told = check(write_model(tmp_path, body)).to_text()
+    assert "; where data/label is there it works, and at inference there are no labels" in told
+
+
+def test_why_it_does_not_lower_is_told_with_the_line_of_the_file(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    body = PLAIN + "\n        if np.isnan(image).any():\n            raise ValueError('no')"
+    report = check(write_model(tmp_path, body))
+    assert report.passed
+    assert "stays Python text in the bundle: net.py:33: raise: it raises ValueError: no" in report.to_text()
+
+
 def test_a_label_that_changes_what_training_sees_is_named(tmp_path: Path) -> None:
     report = check(write_model(tmp_path, LEAKY))
     assert not report.passed
