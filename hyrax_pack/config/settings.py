@@ -13,9 +13,10 @@ from typing import Any
 import tomli_w
 
 from hyrax_pack.config.checking import check_layer, check_whole
-from hyrax_pack.config.keys import find_key
+from hyrax_pack.config.keys import TABLES, find_key
 from hyrax_pack.config.layers import DEFAULT_FILE, find_packages, merge, merge_file, parse_overrides, read_toml
 from hyrax_pack.config.plain import to_plain
+from hyrax_pack.config.unread import misspelt_tables, unread_tables
 from hyrax_pack.errors import ConfigError, Problem
 
 _REQUIRED = object()
@@ -36,6 +37,7 @@ class Config:
     source: str
     base_dir: Path
     _tables: dict[str, Any] = field(repr=False, hash=False)
+    _chosen: dict[str, Any] = field(default_factory=dict, repr=False, hash=False, compare=False)
 
     def get(self, path: str, default: Any = _REQUIRED) -> Any:
         """Return the setting at a dotted path, such as `train.epochs`; None where it is `false`, "not set".
@@ -85,7 +87,7 @@ class Config:
         return copy.deepcopy(self._tables)
 
     def to_toml(self, *, portable: bool = False) -> str:
-        """Return the whole configuration as TOML that `load_config` reads back to the same settings.
+        """Return the whole configuration as TOML that `read_config` reads back to the same settings.
 
         `general.base_dir` is written out, so that the text may stand in another folder; `portable` leaves it, and with
         it this machine's paths, out.
@@ -110,6 +112,14 @@ class Config:
             for path in paths
             if path not in same and _differ(ours.get(path, _REQUIRED), theirs.get(path, _REQUIRED))
         )
+
+    def has_default(self, path: str) -> bool:
+        """Whether nobody chose the setting at a dotted path: it is not in the user's file, nor in `--set`."""
+        return path not in dict(_leaves(self._chosen))
+
+    def unread_tables(self) -> list[str]:
+        """Say, each in a line, which of the user's tables no name in the settings leads to."""
+        return unread_tables(self._chosen, self._tables, self.base_dir)
 
     def _find(self, path: str) -> Any:
         if path in self._tables:
@@ -167,9 +177,33 @@ def load_config(
         whole = merge_file(whole, layer)
     whole = merge(whole, override_layer)
     problems += check_whole(whole)
+    if not problems:
+        problems = list(misspelt_tables(chosen, whole, base_dir))
     if problems:
         raise ConfigError(heading, problems)
-    return Config(source=source, base_dir=base_dir, _tables=whole)
+    return Config(source=source, base_dir=base_dir, _tables=whole, _chosen=chosen)
+
+
+def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
+    """Read settings that `Config.to_toml` wrote, as they stand there: no package's defaults are laid under them.
+
+    What hyrax-pack itself has come to know since has its default.
+
+    Raises
+    ------
+    ConfigError
+        The file is missing or is no TOML; or it, or an override, is wrong.
+    """
+    written, override_layer = read_toml(path), parse_overrides(overrides)
+    whole = merge(merge_file(read_toml(DEFAULT_FILE), written), override_layer)
+    base_dir = _base_dir(whole, path)
+    packages = {name: dict[str, Any]() for name in find_packages(whole, base_dir)}
+    packages |= {name: {} for name in written if name not in TABLES and name != "data_request"}
+    problems = _layer_problems({str(path): written, "--set": override_layer}, packages, str(path))
+    problems += check_whole(whole)
+    if problems:
+        raise ConfigError(str(path), problems)
+    return Config(source=str(path), base_dir=base_dir, _tables=whole, _chosen=whole)
 
 
 def _layer_problems(

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import difflib
+import importlib
 import inspect
 from typing import TYPE_CHECKING, Any
 
 from hyrax_pack.config import Config
-from hyrax_pack.errors import ConfigError, ModelError
+from hyrax_pack.errors import ConfigError, ModelError, ResolveError
 from hyrax_pack.model.describing import describe_model
 from hyrax_pack.resolving import resolve_class, user_code
 
 if TYPE_CHECKING:
     from torch import nn
+
+
+NO_NAME = 'model.name is not set; write [model] name = "path/to/file.py:Class", and give the file with -c'
+# Where torch keeps what the tables name.
+_HOMES = {"criterion": "torch.nn", "optimizer": "torch.optim", "scheduler": "torch.optim.lr_scheduler"}
 
 
 def model_class(config: Config) -> type:
@@ -26,7 +33,7 @@ def model_class(config: Config) -> type:
     """
     name = config.get("model.name")
     if name is None:
-        raise ConfigError(f'{config.source}: model.name is not set; write [model] name = "path/to/file.py:Class"')
+        raise ConfigError(f"{config.source}: {NO_NAME}")
     return resolve_class(name, config.base_dir)
 
 
@@ -53,9 +60,10 @@ def build_model(cls: type, config: Config, data_sample: Any) -> nn.Module:
     ------
     ModelError
         The class, or a constructor that the configuration names, raised.
-    ResolveError
+    ConfigError, ResolveError
         A class that the configuration names is not there.
     """
+    check_quoted_tables(config)
     spec = describe_model(cls)
     second = _row_shape(data_sample) if spec.init_takes == "shape" else data_sample
     with user_code(f"{spec.name}.__init__", ModelError):
@@ -72,16 +80,54 @@ def build_model(cls: type, config: Config, data_sample: Any) -> nn.Module:
     return model
 
 
+def check_quoted_tables(config: Config) -> None:
+    """Refuse arguments that are given to a class of torch that there is not, such as `["torch.optim.Adm"]`.
+
+    Raises
+    ------
+    ConfigError
+        Says which, with the nearest name.
+    """
+    for name in config.for_user():
+        if not name.startswith("torch."):
+            continue
+        try:
+            resolve_class(name, config.base_dir)
+        except ResolveError as error:
+            raise ConfigError(
+                f'{config.source}: ["{name}"] holds arguments of a class that is not there: {error}'
+            ) from error
+
+
 def _attach(model: nn.Module, part: str, config: Config, *first: Any, skip: bool = False) -> None:
     """Set `model.<part>` to an instance of the class that `[<part>] name` names."""
     name = config.get(f"{part}.name", None)
     if name is None or skip:
         setattr(model, part, None)
         return
-    cls = resolve_class(name, config.base_dir)
+    cls = _resolve_part(part, name, config)
     arguments = {key: _as_argument(cls, key, value) for key, value in config.arguments(part).items()}
     with user_code(f"[{part}] {name}({', '.join(f'{key}={value!r}' for key, value in arguments.items())})", ModelError):
         setattr(model, part, cls(*first, **arguments))
+
+
+def _resolve_part(part: str, name: str, config: Config) -> type:
+    """The class that a name means; torch's own also by their bare names, or as `nn.MSELoss`."""
+    home = importlib.import_module(_HOMES[part])
+    classes = {each: value for each, value in vars(home).items() if isinstance(value, type)}
+    words = {
+        f"{prefix}{each}": value
+        for prefix in ("", home.__name__.removeprefix("torch.") + ".")
+        for each, value in classes.items()
+    }
+    try:
+        return resolve_class(name, config.base_dir)
+    except ResolveError as error:
+        if name in words:
+            return words[name]
+        close = difflib.get_close_matches(name.rpartition(".")[2], classes, n=1)
+        cure = f'; did you mean "{home.__name__}.{close[0]}"?' if close and "did you mean" not in str(error) else ""
+        raise ResolveError(f"{part}.name = {error}{cure}") from error
 
 
 def _as_argument(cls: type, name: str, value: Any) -> Any:

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from hyrax_pack.config import Config, load_config
+from hyrax_pack.config import Config, read_config
 from hyrax_pack.errors import StorageError, TrainingError
 from hyrax_pack.run.records import Record, read_records
 from hyrax_pack.run.weights import load_into, load_weights
@@ -75,7 +75,7 @@ class Run:
     @cached_property
     def config(self) -> Config:
         """The settings it was started with."""
-        return load_config(self.path / CONFIG_FILE)
+        return read_config(self.path / CONFIG_FILE)
 
     @property
     def facts(self) -> dict[str, Any]:

@@ -11,12 +11,14 @@ from typing import Literal
 
 from hyrax_pack.config import Config
 from hyrax_pack.errors import ConfigError, Interrupted, StorageError, TrainingError
+from hyrax_pack.model.building import NO_NAME
 from hyrax_pack.run import Run, create_run, lock_folder, open_run
 from hyrax_pack.training.tracking import End, NoTracking, Tracking, start_tracking
 
 Accept = Literal["code", "data"]
 # Where a run lies and what it runs on may differ from one resume to the next.
 _FREE_KEYS = ("general.results_dir", "general.log_level", "train.resume", "train.device")
+_ABSENT = object()
 # What MLflow calls the state of a run.
 _ENDS: dict[str, End] = {"finished": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
 
@@ -66,7 +68,11 @@ def train_run(
             _check_same(run, config)
     elif config is None:
         raise ConfigError("there is nothing to train: give a configuration, or a run folder to go on with")
+    elif config.get("model.name") is None:
+        raise ConfigError(f"{config.source}: {NO_NAME}")
     elif _is_first():
+        for words in config.unread_tables():
+            _say(words)
         run = create_run(config)
     else:  # the first process makes the folder and tells the others
         return _train(None, device, accept, progress)
@@ -133,13 +139,20 @@ def _folder_of(path: Path) -> Path:
 def _check_same(run: Run, config: Config) -> None:
     """Refuse to go on with settings other than the run's: the result would be neither run."""
     free = {*_FREE_KEYS, *(("train.seed",) if config.get("train.seed") is None else ())}
-    changed = [key for key in run.config.differences(config) if key not in free]
+    changed = [
+        key for key in run.config.differences(config) if key not in free and not _is_new(key, run.config, config)
+    ]
     if changed:
         found = ", ".join(f"{key} (run: {_shown(run.config, key)}, given: {_shown(config, key)})" for key in changed)
         raise TrainingError(
             f"{run.path}: cannot go on with other settings: {found}. "
             "Leave out -c and --set to take the run's own, or start a new run."
         )
+
+
+def _is_new(key: str, then: Config, now: Config) -> bool:
+    """Whether a setting is a default that a package has come to have since."""
+    return then.get(key, _ABSENT) is _ABSENT and now.has_default(key)
 
 
 def _shown(config: Config, key: str) -> str:

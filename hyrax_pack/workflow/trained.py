@@ -13,7 +13,7 @@ from hyrax_runtime.replay import as_slots, compile_protected
 
 from hyrax_pack.capturing import Captured, capture, captured_before, same_code
 from hyrax_pack.capturing.model_code import ModelCode, code_sha256, describe_code
-from hyrax_pack.config import Config, load_config
+from hyrax_pack.config import Config, load_config, read_config
 from hyrax_pack.data import DataProvider, Observation, identify, identity_differences, observe_group
 from hyrax_pack.data.tensors import to_torch
 from hyrax_pack.errors import ChangedSinceError, ModelError, StaleTextError, TrainingError
@@ -131,7 +131,7 @@ def settings_for(config: Path | None, overrides: Sequence[str] = (), resume: Pat
         The file or a `--set` is wrong.
     """
     if config is None and resume is not None:
-        return load_config(open_run(resume).path / CONFIG_FILE, overrides) if overrides else None
+        return read_config(open_run(resume).path / CONFIG_FILE, overrides) if overrides else None
     return load_config(config, overrides)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hyrax_pack.config import load_config
+from hyrax_pack.config import load_config, read_config
 from hyrax_pack.errors import ConfigError, UsageError
 
 
@@ -212,3 +212,25 @@ def test_reading_settings_imports_neither_torch_nor_numpy() -> None:
         "sys.exit(bool({'torch', 'numpy'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", probe], check=False).returncode == 0
+
+
+def test_settings_that_were_written_out_are_read_as_they_stand(package: Path) -> None:
+    file = write(package / "run.toml", '[model]\nname = "nightwatch.net.Net"\n')
+    config = load_config(file)
+    written = write(package / "results" / "runtime_config.toml", config.to_toml())
+    write(package / "nightwatch" / "default_config.toml", "[train]\nepochs = 7\n[nightwatch.Other]\nwidth = 9\n")
+    again = read_config(written)
+    assert again.digest() == config.digest()
+    assert load_config(file).digest() != config.digest()
+    assert read_config(written, ["train.epochs=3"]).get("train.epochs") == 3
+
+
+def test_settings_that_came_into_being_since_have_their_defaults(tmp_path: Path) -> None:
+    text = "".join(line for line in load_config().to_toml().splitlines(True) if "keep_checkpoints" not in line)
+    assert read_config(write(tmp_path / "runtime_config.toml", text)).get("train.keep_checkpoints") == 3
+
+
+def test_settings_that_were_written_out_and_edited_wrongly_are_refused(tmp_path: Path) -> None:
+    file = write(tmp_path / "runtime_config.toml", load_config().to_toml().replace("epochs", "epocs"))
+    with pytest.raises(ConfigError, match=r"train.epocs: unknown key; did you mean 'epochs'\?"):
+        read_config(file)

@@ -160,6 +160,23 @@ def test_a_class_that_does_not_exist_is_named_with_the_nearest() -> None:
         build_model(Net, settings(optimizer={"name": "torch.optim.Adan"}), SAMPLE)
 
 
+@pytest.mark.parametrize("name", ["torch.nn.MSELoss", "nn.MSELoss", "MSELoss"])
+def test_classes_of_torch_are_found_by_the_names_that_code_has_for_them(name: str) -> None:
+    assert type(build_model(Net, settings(criterion={"name": name}), SAMPLE).criterion) is nn.MSELoss
+
+
+@pytest.mark.parametrize("name", ["nn.MSELos", "MSELos"])
+def test_a_name_that_leads_nowhere_is_named_with_its_table_and_the_nearest(name: str) -> None:
+    with pytest.raises(ResolveError, match=rf'criterion\.name = {name}: .*did you mean "torch\.nn\.MSELoss"\?'):
+        build_model(Net, settings(criterion={"name": name}), SAMPLE)
+
+
+def test_arguments_for_a_class_of_torch_that_there_is_not_are_refused() -> None:
+    config = settings(optimizer={"name": "torch.optim.Adam"}, **{"torch.optim.Adm": {"lr": 0.5}})
+    with pytest.raises(ConfigError, match=r'\["torch\.optim\.Adm"\] holds arguments .*did you mean \'Adam\'\?'):
+        build_model(Net, config, SAMPLE)
+
+
 def test_the_class_is_found_by_the_name_in_the_configuration(tmp_path: Path) -> None:
     (tmp_path / "net.py").write_text(
         "from torch import nn\nfrom hyrax.models import hyrax_model\n"

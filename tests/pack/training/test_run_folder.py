@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from hyrax_pack.config import load_config
-from hyrax_pack.errors import TrainingError
+from hyrax_pack.errors import ConfigError, TrainingError
 from hyrax_pack.run import create_run, list_runs, lock_folder, newest_run, open_run
 from hyrax_pack.training import train_run
 from tests.pack.training.conftest import MakeConfig, Train, contents, in_child
@@ -58,6 +58,12 @@ def test_a_run_that_never_began_says_how_to_go_on(config: MakeConfig) -> None:
     with pytest.raises(TrainingError, match=f"no epoch of this run was finished. Go on with: .*{run.path}"):
         run.weights()
     assert run.metrics() == []
+
+
+def test_without_a_model_no_folder_is_made(config: MakeConfig, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^tables: model\.name is not set; .* give the file with -c"):
+        train_run(config(model__name=False), track=False)
+    assert not (tmp_path / "results").exists()
 
 
 def test_what_is_no_run_folder_is_refused(tmp_path: Path) -> None:
@@ -116,6 +122,24 @@ def test_other_settings_are_refused_by_key(config: MakeConfig) -> None:
         f"{run.path}: cannot go on with other settings: optimizer.lr (run: 0.1, given: 0.2), "
         "train.epochs (run: 2, given: 9). Leave out -c and --set to take the run's own, or start a new run."
     )
+
+
+def test_defaults_that_a_package_came_to_have_since_are_not_other_settings(config: MakeConfig, tmp_path: Path) -> None:
+    package = tmp_path / "nightwatch"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "net.py").write_text("from tests.pack.training.models.plain import Plain\n")
+    defaults, file = package / "default_config.toml", tmp_path / "run.toml"
+    defaults.write_text("[nightwatch.Plain]\nwidth = 16\n")
+    file.write_text(f'[general]\nresults_dir = "{tmp_path}/results"\n[model]\nname = "nightwatch.net.Plain"\n')
+    run = create_run(load_config(file, ["train.epochs=1"]))
+    defaults.write_text("[nightwatch.Plain]\nwidth = 16\ndepth = 3\n")
+    assert run.config.get("nightwatch.Plain.depth", None) is None
+    assert train_run(load_config(file, ["train.epochs=1"]), resume=run.path, progress=False, track=False) == run
+    defaults.write_text("[nightwatch.Plain]\nwidth = 32\n")
+    assert open_run(run.path).config.get("nightwatch.Plain.width") == 16
+    with pytest.raises(TrainingError, match=r"other settings: nightwatch\.Plain\.width \(run: 16, given: 32\)"):
+        train_run(load_config(file, ["train.epochs=1"]), resume=run.path, progress=False, track=False)
 
 
 def test_the_same_settings_and_another_device_or_place_are_accepted(config: MakeConfig, tmp_path: Path) -> None:
