@@ -87,16 +87,16 @@ def capture(owner: type | Callable[..., Any], *, name: str | None = None, requir
     CaptureError
         Lists every problem with file, line and cure.
     """
-    function = live_function(owner, name)
+    live = live_function(owner, name)
     luggage = Luggage(tuple(requires))
-    definition = pack_function(function, luggage)
+    definition = pack_function(live, luggage)
     future = ["from __future__ import annotations"] if luggage.late_annotations else []
     imports = {line for lines in luggage.imports.values() for line in lines}
     helpers = [text for helper, (_, text) in luggage.functions.items() if helper != FUNCTION]
     text = text_of(future, imports, luggage.constants.values(), [*helpers, luggage.functions[FUNCTION][1]])
     problems = luggage.problems or list(_differences(text, luggage))
     if problems:
-        source = f"{function.__qualname__} cannot be captured"
+        source = f"{live.function.__qualname__} cannot be captured"
         raise CaptureError(source, sorted(set(problems), key=_place))
     definitions = {name: one for name, (one, _) in luggage.functions.items()}
     return Captured(

@@ -17,14 +17,14 @@ from hyrax_runtime.replay_text import FUNCTION, is_literal
 
 from hyrax_pack.capturing.assembling import function_text, stripped_annotations
 from hyrax_pack.capturing.file_statements import FileStatement, statements_binding
-from hyrax_pack.capturing.finding import Definition, Finder
+from hyrax_pack.capturing.finding import Definition, Finder, alternatives
 from hyrax_pack.capturing.forbidden import BUILTINS, forbidden_constructs, imported_names, imports_inside
 from hyrax_pack.capturing.kept_state import kept_state
 from hyrax_pack.capturing.later_changes import later_changes
-from hyrax_pack.capturing.live import what_instead
+from hyrax_pack.capturing.live import Live, what_instead
 from hyrax_pack.capturing.modules import is_module, refused_module, refused_name
 from hyrax_pack.capturing.outer_names import is_dunder, is_pythons_own, outer_names
-from hyrax_pack.capturing.signatures import is_same_literal, shown_value, signature_problems
+from hyrax_pack.capturing.signatures import against_the_call, is_same_literal, shown_value, signature_problems
 from hyrax_pack.capturing.source_file import shown_name
 from hyrax_pack.capturing.surroundings import catches_any_warning, makes_warnings_errors
 from hyrax_pack.errors import CaptureError, Problem
@@ -53,7 +53,7 @@ class Luggage:
     notes: list[str] = field(default_factory=list)
 
 
-def pack_function(function: types.FunctionType, luggage: Luggage) -> Definition:
+def pack_function(live: Live, luggage: Luggage) -> Definition:
     """Add the function as `to_tensor`, and all that it looks up, to `luggage`; what is against it joins the problems.
 
     Raises
@@ -61,7 +61,8 @@ def pack_function(function: types.FunctionType, luggage: Luggage) -> Definition:
     CaptureError
         The function itself has no text.
     """
-    entry = luggage.finder.find(function)
+    entry = luggage.finder.find(live.function)
+    luggage.problems += against_the_call(live, entry)
     luggage.functions[FUNCTION] = (entry, function_text(entry, FUNCTION))
     packed: set[str] = set()
     while waiting := [name for name in luggage.functions if name not in packed]:
@@ -80,6 +81,7 @@ def _pack_contents(name: str, luggage: Luggage) -> None:
     definition, text = luggage.functions[name]
     luggage.late_annotations |= definition.late_annotations
     luggage.problems += signature_problems(definition, is_entry=name == FUNCTION)
+    luggage.problems += alternatives(definition)
     inside = luggage.inside[name] = _pack_imports_inside(definition, luggage)
     for outer, line in outer_names(definition, text).items():
         _pack_name(outer, definition.where(line), definition, luggage)

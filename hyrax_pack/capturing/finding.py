@@ -62,14 +62,12 @@ class Finder:
         Raises
         ------
         CaptureError
-            No source text; text that is not what is running; several definitions of which any may be meant.
+            No source text, or text that is not what is running.
         """
         source = self._read(function)
         place = f"{source.shown}:{function.__code__.co_firstlineno}"
         _refuse_replaced_code(function, place)
-        definition = Definition(function, source, _matching_node(function, source, place))
-        _refuse_alternatives(definition)
-        return definition
+        return Definition(function, source, _matching_node(function, source, place))
 
     def _read(self, function: types.FunctionType) -> SourceFile:
         code = function.__code__
@@ -146,8 +144,8 @@ def _why_different(source: SourceFile, code: types.CodeType) -> str:
     )
 
 
-def _refuse_alternatives(definition: Definition) -> None:
-    """Refuse where the host decides which of several definitions of the name is meant."""
+def alternatives(definition: Definition) -> Iterator[Problem]:
+    """Say where the host decides which of several definitions of the name is meant."""
     source, node = definition.source, definition.node
     others = [
         other.lineno
@@ -156,8 +154,7 @@ def _refuse_alternatives(definition: Definition) -> None:
     ]
     if others:
         lines = " and ".join(map(str, sorted([node.lineno, *others])))
-        raise _refusal(
-            definition.function,
+        yield Problem(
             definition.where(node),
             f"{node.name!r} is bound on lines {lines}, under a condition: which one is meant depends on the machine; "
             "keep one",

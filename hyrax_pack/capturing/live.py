@@ -9,6 +9,7 @@ import linecache
 import sys
 import types
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from hyrax_pack.capturing.source_file import quietly, shown_name
@@ -17,7 +18,28 @@ from hyrax_pack.errors import CaptureError, Problem
 NAMES = ("to_tensor", "prepare_inputs")  # our own word first
 
 
-def live_function(owner: type | Callable[..., Any], name: str | None = None) -> types.FunctionType:
+@dataclass(frozen=True)
+class Live:
+    """A live function, and what is already known against it.
+
+    Attributes
+    ----------
+    function : function
+        Plain: of what wraps it, or binds it to an instance, `problem` says that it must go.
+    problem : Problem or None
+    is_bound : bool
+        Its first argument is an instance or a class.
+    is_wrapped : bool
+        A decorator has put something around it, and `problem` names it.
+    """
+
+    function: types.FunctionType
+    problem: Problem | None = None
+    is_bound: bool = False
+    is_wrapped: bool = False
+
+
+def live_function(owner: type | Callable[..., Any], name: str | None = None) -> Live:
     """Find the function that `owner.to_tensor(data_dict)` calls, or `owner` itself where it is a function.
 
     Parameters
@@ -30,7 +52,7 @@ def live_function(owner: type | Callable[..., Any], name: str | None = None) -> 
     Raises
     ------
     CaptureError
-        It is missing, or is a lambda, partial, method, built-in, ufunc, decorated function or other object.
+        It is missing, or is a lambda, partial, built-in, ufunc or other object without text.
     """
     if not isinstance(owner, type):
         shown = getattr(owner, "__qualname__", None) or type(owner).__name__
@@ -45,21 +67,23 @@ def live_function(owner: type | Callable[..., Any], name: str | None = None) -> 
     if isinstance(value, staticmethod):
         return _plain(value.__func__, shown, place)
     if isinstance(value, types.FunctionType) and _stands_in_class(value, owner):
-        raise _refusal(
-            shown,
-            place,
+        what = (
             "a method, bound to an instance that inference does not have; write @staticmethod above it and take "
-            "data_dict alone",
+            "data_dict alone"
         )
+        return Live(value, Problem(place, what), is_bound=True)
     return _plain(value, shown, place)
 
 
-def _plain(value: Any, shown: str, place: str) -> types.FunctionType:
+def _plain(value: Any, shown: str, place: str) -> Live:
     what = what_instead(value)
-    if what:
+    if what is None:
+        return Live(value)
+    is_bound = isinstance(value, classmethod)
+    inside = value.__func__ if is_bound else inspect.unwrap(value)
+    if what_instead(inside) is not None:
         raise _refusal(shown, place, what)
-    function: types.FunctionType = value
-    return function
+    return Live(inside, Problem(place, what), is_bound, is_wrapped=True)
 
 
 def what_instead(value: Any) -> str | None:

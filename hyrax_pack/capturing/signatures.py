@@ -9,18 +9,35 @@ from typing import Any
 from hyrax_runtime.replay_text import is_literal, takes_one_argument
 
 from hyrax_pack.capturing.finding import Definition
+from hyrax_pack.capturing.live import Live
 from hyrax_pack.errors import Problem
 
 _MISSING = object()
 
 
-def signature_problems(definition: Definition, *, is_entry: bool) -> Iterator[Problem]:
-    """Everything about the function, apart from its body, that has no text of its own.
+def against_the_call(live: Live, definition: Definition) -> Iterator[Problem]:
+    """Why `to_tensor` itself cannot be called with data_dict alone, as a function that nothing is wrapped around."""
+    node = definition.node
+    if live.problem:
+        yield live.problem
+    if live.is_bound:
+        yield from _of_the_instance(definition)
+    elif not takes_one_argument(node.args):
+        yield Problem(
+            definition.where(node), f"`{node.name}({ast.unparse(node.args)})` is called with data_dict alone; take that"
+        )
+    if not live.is_wrapped:
+        yield from _decorator_problems(definition)
 
-    `is_entry` is whether it is `to_tensor` itself, which is called with data_dict alone.
+
+def signature_problems(definition: Definition, *, is_entry: bool) -> Iterator[Problem]:
+    """Everything about a function, apart from its body, that has no text of its own.
+
+    `is_entry` is whether it is `to_tensor` itself, see `against_the_call`.
     """
     yield from _closure_problems(definition)
-    yield from _decorator_problems(definition)
+    if not is_entry:
+        yield from _decorator_problems(definition)
     yield from _default_problems(definition)
     node = definition.node
     if definition.function.__dict__:
@@ -30,10 +47,6 @@ def signature_problems(definition: Definition, *, is_entry: bool) -> Iterator[Pr
         )
     if getattr(node, "type_params", None):
         yield Problem(definition.where(node), "type parameters are newer than Python 3.11; remove them")
-    if is_entry and not takes_one_argument(node.args):
-        yield Problem(
-            definition.where(node), f"`{node.name}({ast.unparse(node.args)})` is called with data_dict alone; take that"
-        )
 
 
 def is_same_literal(written: Any, live: Any) -> bool:
@@ -71,6 +84,20 @@ def _closure_problems(definition: Definition) -> Iterator[Problem]:
             definition.where(min(lines, default=definition.node.lineno)),
             f"`{name}`{value} comes from the function around it (a closure); write it inside, or give it as a field",
         )
+
+
+def _of_the_instance(definition: Definition) -> Iterator[Problem]:
+    """What a method takes from its instance or class, each once."""
+    signature = definition.node.args
+    first = {argument.arg for argument in [*signature.posonlyargs, *signature.args][:1]}
+    taken = {
+        node.attr: node
+        for node in ast.walk(definition.node)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in first
+    }
+    for node in taken.values():
+        what = "belongs to what inference does not have; write it inside, or give it as a field"
+        yield Problem(definition.where(node), f"`{ast.unparse(node)}` {what}")
 
 
 def _decorator_problems(definition: Definition) -> Iterator[Problem]:

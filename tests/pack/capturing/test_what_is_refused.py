@@ -792,6 +792,53 @@ def test_all_problems_of_a_function_are_told_at_once_in_the_order_of_the_file(lo
     assert caught.value.code == "capture"
 
 
+AT_ONCE = {
+    "a wrapped function": (
+        "import functools\n",
+        "    @staticmethod\n    @functools.lru_cache\n    def to_tensor(data_dict):\n        return MEAN + print(3)\n",
+        ["5: wrapped by functools.lru_cache (`@functools.lru_cache` on line 4)", "6: `MEAN`", "6: `print`"],
+    ),
+    "a method": (
+        "",
+        "    def to_tensor(self, data_dict):\n        x = data_dict['data']['image'] * self.scale\n"
+        "        return self.clip(x) - MEAN\n",
+        ["2: a method, bound to an instance", "3: `self.scale` belongs to what", "4: `MEAN`", "4: `self.clip` belongs"],
+    ),
+    "a class method": (
+        "",
+        "    @classmethod\n    def to_tensor(cls, data_dict):\n        return cls.scale - MEAN\n",
+        ["3: a class method", "4: `MEAN`", "4: `cls.scale` belongs to what inference does not have"],
+    ),
+    "a definition under a condition": (
+        "",
+        "    if True:\n        @staticmethod\n        def to_tensor(data_dict):\n            return MEAN\n"
+        "    else:\n        to_tensor = None\n",
+        ["4: 'to_tensor' is bound on lines 4 and 7, under a condition", "5: `MEAN`"],
+    ),
+    "a helper under a condition, decorated": (
+        "def same(f):\n    return f\nif same:\n    @same\n    def stretch(x):\n        return print(x)\n"
+        "else:\n    stretch = abs\n",
+        "    @staticmethod\n    def to_tensor(data_dict):\n        return stretch(MEAN)\n",
+        [
+            "4: the decorator `@same` does not travel",
+            "5: 'stretch' is bound on lines 5 and 8",
+            "6: `print`",
+            "12: `MEAN`",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize(("above", "body", "says"), AT_ONCE.values(), ids=AT_ONCE)
+def test_what_is_wrong_around_a_function_hides_nothing_of_what_is_wrong_inside(load, above, body, says):
+    with pytest.raises(CaptureError) as caught:
+        capture(load(f"{above}class StampNet:\n{body}").StampNet)
+    problems = [str(problem) for problem in caught.value.problems]
+    assert len(problems) == len(says), problems
+    for problem, words in zip(problems, says, strict=True):
+        assert problem.startswith(f"stamps.py:{words}")
+
+
 def test_a_text_of_more_than_256_kib_is_refused(load):
     module = load(static("return '" + "x" * 300_000 + "'"))
     with pytest.raises(CaptureError, match="at most 262144 are allowed"):
