@@ -119,6 +119,6 @@ def parity_table(parity: Mapping[str, Any]) -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
     sizes = ", ".join(map(str, parity["sizes"]))
-    held_out = "held-out rows" if parity["held_out"] else "rows of the sample"
-    lines.append(f"against {parity['reference']}, {parity['rows']} {held_out} in batches of {sizes}")
+    held_out = "" if parity["held_out"] else ", none of them held out"
+    lines.append(f"against {parity['reference']}, {parity['rows']} rows in batches of {sizes}{held_out}")
     return "\n".join(lines)

@@ -19,7 +19,7 @@ from hyrax_pack.resolving import user_code
 from hyrax_pack.run.folder import FACTS_FILE
 from hyrax_pack.workflow.arguments import check_word
 from hyrax_pack.workflow.choosing_form import Lower
-from hyrax_pack.workflow.evidence import Evidence, evidence_group
+from hyrax_pack.workflow.evidence import Evidence, evidence_group, why_seen
 from hyrax_pack.workflow.shipping import Batch, Say, Subject, check_target, export, ship, silent
 from hyrax_pack.workflow.trained import Accept, Which
 from hyrax_pack.workflow.upstream_run import (
@@ -98,13 +98,15 @@ def adopt(
         returned = compile_protected(captured.text, on_copy=True)(provider.group("train").data_dict([0]))
     network_model = restore_model(found, spec, to_torch(as_slots(returned, rows=1)))
     digest = hashlib.sha256((found.path / SETTINGS).read_bytes()).hexdigest()
+    rows = evidence_group(provider)
     subject = Subject(
         name=spec.name,
         captured=captured,
         live=live,
-        rows=evidence_group(provider),
+        rows=rows,
         observed=observe_group(provider.group("train")),
         batch=batch,
+        seen=why_seen(provider, rows, {}),
         facts={"run_id": found.path.name, "config_digest": digest, "more": {"framework": "hyrax"}},
     )
 

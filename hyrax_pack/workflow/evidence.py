@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -117,6 +117,22 @@ def evidence_group(provider: DataProvider) -> Group:
     held_out = provider.held_out()
     enough = held_out is not None and len(held_out) >= 2 * SAMPLE_ROWS
     return held_out if held_out is not None and enough else provider.group("train")
+
+
+def why_seen(provider: DataProvider, group: Group, in_training: Mapping[str, int]) -> str | None:
+    """Say why the rows of a group are no proof of what a model does on rows that it never saw; None where they are.
+
+    Parameters
+    ----------
+    in_training : mapping of str to int
+        Groups of which so many rows stood in the training data too.
+    """
+    if group.name != "train":
+        count = in_training.get(group.name, 0)
+        return f"{count:,} of the {len(group):,} rows of {group.name} were in training too" if count else None
+    held_out = provider.held_out()
+    few = "none is" if held_out is None else f"only {len(held_out)} of {held_out.name} are"
+    return f"{few} held out: it is rows that training saw"
 
 
 def gather_evidence(group: Group, captured: Captured) -> Evidence:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,7 +16,7 @@ from hyrax_pack.errors import CoupledRowsError, PackError
 from hyrax_pack.run import Run
 from hyrax_pack.workflow.arguments import check_word
 from hyrax_pack.workflow.choosing_form import Lower, choose_form
-from hyrax_pack.workflow.evidence import Evidence, evidence_group, gather_evidence, record_contract
+from hyrax_pack.workflow.evidence import Evidence, evidence_group, gather_evidence, record_contract, why_seen
 from hyrax_pack.workflow.idle_fields import idle_fields
 from hyrax_pack.workflow.trained import (
     Accept,
@@ -26,6 +26,7 @@ from hyrax_pack.workflow.trained import (
     load_trained,
     observed_in_training,
     provenance_of,
+    rows_in_training,
 )
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ class Subject:
         What is declared: rows are `independent`, or the batch is a `joint` unit.
     batch_size : int or None
         Of training, where that is known.
+    seen : str or None
+        Why `rows` are not held out; None where they are.
     source : Path or None
         The model's file, for the commit.
     facts : mapping
@@ -75,6 +78,7 @@ class Subject:
     observed: Observation
     batch: Batch = "independent"
     batch_size: int | None = None
+    seen: str | None = None
     source: Path | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
@@ -133,15 +137,16 @@ def export(
     trained = load_trained(run, weights=weights, to_tensor=to_tensor, accept=accept)
     for line in describe_changes(trained):
         say(f"{'run':10} {line}")
-    config = trained.run.config
+    config, rows = trained.run.config, evidence_group(trained.provider)
     subject = Subject(
         name=trained.spec.name,
         captured=trained.captured,
         live=trained.spec.tensor_function if to_tensor == "class" else compile_function(trained.captured.text),
-        rows=evidence_group(trained.provider),
+        rows=rows,
         observed=observed_in_training(trained),
         batch=config.get("model.batch"),
         batch_size=config.get("data_loader.batch_size"),
+        seen=why_seen(trained.provider, rows, rows_in_training(trained.run)),
         source=_source_file(trained),
         facts={
             "run_id": trained.run.path.name,
@@ -202,6 +207,9 @@ def ship(subject: Subject, path: Path, make_network: MakeNetwork, lower: Lower =
         say(f"           {note}")
     say("           proven in a process without torch: equal bit for bit")
     network = make_network(first.returns, evidence)
+    if subject.seen is not None:
+        network = replace(network, parity={**network.parity, "held_out": False})
+        say(f"           the rows of the proof: {subject.seen}")
     for number, line in enumerate([*parity_table(network.parity).splitlines(), *network.notes]):
         say(f"{'graph' if number == 0 else '':10} {line}")
     for idle in idle_fields(evidence, proof.fields_read, network.slots):

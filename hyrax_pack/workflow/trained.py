@@ -244,7 +244,7 @@ def describe_changes(trained: Trained) -> list[str]:
     here = {name: trained.provider.group(name) for name in recorded["groups"] if trained.provider.has_group(name)}
     changes = identity_differences(recorded["groups"], {name: identify(group) for name, group in here.items()})
     said += [f"the data is not what trained: {change}" for change in changes]
-    seen = recorded.get("in_training", {})
+    seen = rows_in_training(trained.run)
     said += [f"{count:,} rows of {name} were in training too" for name, count in seen.items()]
     return [*said, *trained.notes, *_state_of_run(trained)]
 
@@ -280,6 +280,12 @@ def observed_in_training(trained: Trained) -> Observation:
     if recorded is None or recorded["observed"] is None:
         return observe_group(trained.provider.group("train"))
     return Observation.from_plain(recorded["observed"])
+
+
+def rows_in_training(run: Run) -> dict[str, int]:
+    """Return of how many rows of which group training is known to have had the same."""
+    found: dict[str, int] = (run.recorded(DATA_FILE) or {}).get("in_training", {})
+    return found
 
 
 def provenance_of(trained: Trained) -> dict[str, Any]:

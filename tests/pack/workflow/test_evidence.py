@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from hyrax_runtime.manifest import Slot
 
-from hyrax_pack.workflow.evidence import Evidence, gather_evidence
+from hyrax_pack.config import load_config
+from hyrax_pack.data import DataProvider
+from hyrax_pack.workflow.evidence import Evidence, evidence_group, gather_evidence, why_seen
 from hyrax_pack.workflow.idle_fields import idle_fields
 from hyrax_pack.workflow.rows_file import open_rows
 
@@ -46,3 +48,26 @@ def test_a_field_that_feeds_pruned_slots_alone_is_named(evidence: Evidence) -> N
 def test_where_every_slot_is_an_input_no_field_is_idle(evidence: Evidence) -> None:
     slots = X, Slot("tensor", "int64", ("N",), "input_1")
     assert idle_fields(evidence, READ, slots) == []
+
+
+def provider(**split: Any) -> DataProvider:
+    data = {"dataset_class": "RandomDataset", "dataset_config": {"rows": 100}}
+    return DataProvider(load_config(tables={"data_request": {"train": {"data": data}}, "split": split}))
+
+
+@pytest.mark.parametrize(
+    ("split", "in_training", "group", "words"),
+    [
+        pytest.param({"validate": 0.2}, {}, "validate", None, id="held out"),
+        pytest.param({"validate": 0.2}, {"validate": 3}, "validate", "3 of the 20 rows of validate were", id="known"),
+        pytest.param({"validate": 0.05}, {}, "train", "only 5 of validate are held out", id="too few"),
+        pytest.param({"train": 1.0}, {}, "train", "none is held out", id="none"),
+    ],
+)
+def test_rows_that_training_saw_are_not_called_held_out(
+    split: Any, in_training: Any, group: str, words: str | None
+) -> None:
+    rows = evidence_group(data := provider(**split))
+    assert rows.name == group
+    why = why_seen(data, rows, in_training)
+    assert why is None if words is None else words in str(why)

@@ -311,6 +311,17 @@ def test_other_data_is_said_and_not_taken_for_another_text(project: Project) -> 
     assert any("data/flux has other values" in line for line in describe_changes(load_trained(run)))
 
 
+def test_a_bundle_proven_on_rows_that_training_saw_does_not_call_them_held_out(
+    project: Project, tmp_path: Path
+) -> None:
+    project.write()
+    run = project.train(split={"train": 0.9, "validate": 0.1})
+    said: list[str] = []
+    with export(run, tmp_path / "net.hyrax", say=said.append) as bundle:
+        assert (bundle.manifest.parity or {})["held_out"] is False
+    assert any("only 6 of validate are held out: it is rows that training saw" in line for line in said)
+
+
 def test_an_unfinished_run_says_so(project: Project, tmp_path: Path) -> None:
     project.write()
     run = project.train()
