@@ -75,7 +75,7 @@ def _apart(
     """Say how a row differs from itself alone; None where it does not."""
     size = len(next(iter(columns.values())))
     where = f"row {row} of {size}"
-    one = take_rows(columns, slice(row, row + 1))
+    one, samples = take_rows(columns, slice(row, row + 1)), samples.beginning_at(row)
     try:
         alone = call_original(function, samples, one)
     except FunctionRaised as error:

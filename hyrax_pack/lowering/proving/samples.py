@@ -6,7 +6,7 @@ Columns are stacked arrays by path, as a lowered graph takes them; `data_dict` t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -68,6 +68,13 @@ class Samples:
             target = made if one.friendly is None else made.setdefault(one.friendly, {})
             target[one.field] = values
         return made
+
+    def beginning_at(self, row: int) -> Samples:
+        """Return samples whose first row has the text and the ragged values that `row` has here."""
+        others = {
+            path: [*pool[row % len(pool) :], *pool[: row % len(pool)]] for path, pool in self.others.items() if pool
+        }
+        return replace(self, others={**self.others, **others})
 
     def _count(self) -> int:
         return max((len(pool) for pool in self.pools.values()), default=1)

@@ -1,10 +1,10 @@
 """A refusal says whether the function can travel in another form, or is wrong in every form."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 
+from hyrax_pack.capturing import Captured
 from hyrax_pack.errors import CaptureError
 from hyrax_pack.lowering import Refusal
 from hyrax_pack.workflow.choosing_form import check_sound
@@ -38,7 +38,12 @@ WRONG_IN_EVERY_FORM = {
     ),
     "random numbers": (HEAD + "    return x + np.random.random(x.shape)\n", "random numbers"),
 }
+TEXT_AND_CURVES = {"data/x": X["data/x"], "data/name": ["str", [], 0, 0], "data/curve": ["ragged", [], -3, 3]}
 REPLAYED = {
+    "text and light curves beside an image": HEAD
+    + "    import re\n"
+    + "    sizes = [float(len(re.sub('a', '', name))) for name in d['data']['name']]\n"
+    + "    return x * np.asarray(sizes)[:, None] + np.asarray([np.sum(one) for one in d['data']['curve']])[:, None]\n",
     "a table asked by a value": HEAD
     + "    table = {0: 1.0}\n    return np.array([table.get(int(v), 2.0) for v in x[:, 0]])\n",
     "an order of equal values": HEAD + "    return np.argsort(x, axis=1)\n",
@@ -58,7 +63,7 @@ def test_what_is_wrong_in_every_form_is_marked(name):
 
 @pytest.mark.parametrize("name", REPLAYED)
 def test_what_only_a_graph_cannot_say_is_not(name):
-    found = build_case(REPLAYED[name], X).lower()
+    found = build_case(REPLAYED[name], TEXT_AND_CURVES).lower()
     assert isinstance(found, Refusal)
     assert not found.is_unsound
 
@@ -77,7 +82,7 @@ def test_a_field_that_capture_did_not_see_read_is_a_fault_of_the_record():
 
 
 def test_what_is_wrong_in_every_form_is_not_shipped_as_text_either():
-    captured = SimpleNamespace(origin="net.py:Net")
+    captured = Captured("", "", "net.py:Net", (), ())
     refusal = build_case(WRONG_IN_EVERY_FORM["a bad row that spoils all"][0], X).lower()
     with pytest.raises(CaptureError, match=r"net\.py:Net: to_tensor: .*alone than among others"):
         check_sound(refusal, captured)
