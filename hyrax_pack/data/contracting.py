@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
@@ -19,6 +19,8 @@ MOST_ROWS = 4096
 _AT_A_TIME = 256
 # So many rows, spread over the group, are collated one by one.
 _ROWS_ALONE = 32
+# So many rows with NaN or infinities are remembered of a field.
+_MOST_NOT_FINITE = 16
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,19 @@ class Observation:
         Why a field can have no contract.
     id_field : str or None
         The path of the field that `object_id` comes from.
+    odd : dict of str to tuple of int
+        By group: its rows that hold NaN or infinities, and those with a field's least and greatest value.
     """
 
     fields: Mapping[str, FieldContract]
     faults: Mapping[str, list[str]]
     id_field: str | None
+    odd: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+    @property
+    def with_nan(self) -> tuple[str, ...]:
+        """The paths of the fields in which a NaN was seen."""
+        return tuple(path for path, seen in self.fields.items() if seen.nan_share > 0)
 
     def contract(
         self, fields_read: Collection[str], *, batch: Literal["independent", "joint"] = "independent"
@@ -74,26 +84,30 @@ class Observation:
         for path, found in shown.faults.items():
             faults.setdefault(path, []).extend(found)
             fields.pop(path, None)
-        return Observation(fields, faults, self.id_field)
+        return Observation(fields, faults, self.id_field, {**shown.odd, **self.odd})
 
     def to_plain(self) -> dict[str, Any]:
         """The observation as plain values, for JSON."""
         return {"fields": [asdict(seen) for seen in self.fields.values()], "faults": dict(self.faults)} | {
-            "id_field": self.id_field
+            "id_field": self.id_field,
+            "odd": {group: list(rows) for group, rows in self.odd.items()},
         }
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Observation:
         """Read what `to_plain` gave."""
         fields = [FieldContract(**{**row, "shape": tuple(row["shape"])}) for row in plain["fields"]]
-        return cls({seen.path: seen for seen in fields}, dict(plain["faults"]), plain["id_field"])
+        odd = {group: tuple(rows) for group, rows in plain["odd"].items()}
+        return cls({seen.path: seen for seen in fields}, dict(plain["faults"]), plain["id_field"], odd)
 
 
 def observe_group(group: Group) -> Observation:
     """Observe rows of a group, evenly spread and at most 4,096, as inference gets them."""
     rows = np.unique(np.linspace(0, len(group) - 1, min(len(group), MOST_ROWS)).astype(np.int64))
     batches = (rows[start : start + _AT_A_TIME] for start in range(0, len(rows), _AT_A_TIME))
-    return observe((group.data_dict(batch, inference=True) for batch in batches), group)
+    seen = observe((group.data_dict(batch, inference=True) for batch in batches), group)
+    # what was looked at was counted from 0
+    return replace(seen, odd={group.name: tuple(int(rows[at]) for places in seen.odd.values() for at in places)})
 
 
 def observe(data_dicts: Iterable[Mapping[str, Any]], group: Group) -> Observation:
@@ -105,18 +119,27 @@ def observe(data_dicts: Iterable[Mapping[str, Any]], group: Group) -> Observatio
         Batches of the inference dict, as `Group.data_dict(…, inference=True)` gives them; looked at one by one.
     group : Group
         Where they came from: it says form, element, unit and description.
+
+    Returns
+    -------
+    Observation
+        `odd` counts the rows of all batches from 0.
     """
     described = {each.path: each for each in group.describe_fields(inference=True)}
     seen: dict[str, _Column] = {}
+    first = 0
     for data_dict in data_dicts:
         rows = len(data_dict[OBJECT_ID])
         for path, values in _columns(data_dict):
-            seen.setdefault(path, _Column()).add(values, rows)
+            seen.setdefault(path, _Column()).add(values, range(first, first + rows))
+        first += rows
     if any(each.form == "collated" for each in described.values()):
         _add_shapes_of_single_rows(group, seen)
     faults = {path: list(seen.get(path, _Column()).problems()) for path in described}
     fields = {path: seen[path].contract(said) for path, said in described.items() if not faults[path]}
-    return Observation(fields, {path: found for path, found in faults.items() if found}, group.id_field)
+    odd = sorted({row for path in fields if path.rpartition("/")[2] != OBJECT_ID for row in seen[path].odd_rows()})
+    found = {path: problems for path, problems in faults.items() if problems}
+    return Observation(fields, found, group.id_field, {group.name: tuple(odd)})
 
 
 def _unlike(before: FieldContract, now: FieldContract) -> str:
@@ -170,8 +193,15 @@ class _Column:
     nans: int = 0
     least: float | None = None
     greatest: float | None = None
+    extremes: dict[str, int] = field(default_factory=dict)
+    not_finite: list[int] = field(default_factory=list)
 
-    def add(self, values: Any, rows_given: int) -> None:
+    def odd_rows(self) -> Iterator[int]:
+        """Rows with the least and the greatest value, and some of those with NaN or infinities."""
+        yield from self.extremes.values()
+        yield from self.not_finite
+
+    def add(self, values: Any, numbers: Sequence[int]) -> None:
         """Look at one batch: an array whose first axis is rows, or a list of rows; the first fault stays."""
         if self.fault is not None:
             return
@@ -179,11 +209,11 @@ class _Column:
             self.fault = f"a {type(values).__name__}; expected a list of rows or an array, from a collate function too"
             return
         shape = values.shape if isinstance(values, np.ndarray) else (len(values),)
-        if shape[:1] != (rows_given,):
-            self.fault = f"{shape} for {rows_given} rows; the first axis is {BATCH_AXIS}, one entry for each row"
+        if shape[:1] != (len(numbers),):
+            self.fault = f"{shape} for {len(numbers)} rows; the first axis is {BATCH_AXIS}, one entry for each row"
             return
         if isinstance(values, np.ndarray):
-            self._add_array(values, values.shape[1:], len(values))
+            self._add_array(values, values.shape[1:], numbers)
             return
         self.listed = True
         try:
@@ -191,11 +221,11 @@ class _Column:
         except ValueError:
             self.fault = "a row is a nested list of unequal lengths; give arrays"
             return
-        alike: dict[tuple[tuple[int, ...], np.dtype[Any]], list[NDArray[Any]]] = {}
-        for row in rows:
-            alike.setdefault((row.shape, row.dtype), []).append(row)
+        alike: dict[tuple[tuple[int, ...], np.dtype[Any]], list[int]] = {}
+        for at, row in enumerate(rows):
+            alike.setdefault((row.shape, row.dtype), []).append(at)
         for (shape, _dtype), group in alike.items():
-            self._add_array(np.stack(group), shape, len(group))
+            self._add_array(np.stack([rows[at] for at in group]), shape, [numbers[at] for at in group])
 
     def problems(self) -> Iterator[str]:
         """What keeps this field from having a contract."""
@@ -247,9 +277,9 @@ class _Column:
             next(iter(size)) if len(size) == 1 else f"{name}.{axis}" for axis, size in enumerate(sizes, start=1)
         )
 
-    def _add_array(self, values: NDArray[Any], row_shape: tuple[int, ...], rows: int) -> None:
+    def _add_array(self, values: NDArray[Any], row_shape: tuple[int, ...], numbers: Sequence[int]) -> None:
         name = {"U": "str", "S": "bytes", "T": "str"}.get(values.dtype.kind, values.dtype.name)
-        self.dtypes[name] = self.dtypes.get(name, 0) + rows
+        self.dtypes[name] = self.dtypes.get(name, 0) + len(numbers)
         self.shapes[row_shape] = None
         if values.dtype.kind not in "biuf":
             return
@@ -257,8 +287,19 @@ class _Column:
         finite = values
         if values.dtype.kind == "f":
             self.nans += int(np.isnan(values).sum())
-            finite = values[np.isfinite(values)]
+            is_finite = np.isfinite(values)
+            finite = values[is_finite]
+            if finite.size < values.size:
+                odd = np.flatnonzero(~is_finite.reshape(len(values), -1).all(axis=1))
+                self.not_finite.extend(numbers[at] for at in odd[: _MOST_NOT_FINITE - len(self.not_finite)].tolist())
         if finite.size:
             low, high = float(finite.min()), float(finite.max())
-            self.least = low if self.least is None else min(self.least, low)
-            self.greatest = high if self.greatest is None else max(self.greatest, high)
+            if self.least is None or low < self.least:
+                self.least, self.extremes["least"] = low, numbers[_row_of(values, finite.min())]
+            if self.greatest is None or high > self.greatest:
+                self.greatest, self.extremes["greatest"] = high, numbers[_row_of(values, finite.max())]
+
+
+def _row_of(values: NDArray[Any], value: Any) -> int:
+    """The first row that holds a value."""
+    return int(np.argmax((values == value).reshape(len(values), -1).any(axis=1)))

@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from hyrax_pack.exporting.network import Network
     from hyrax_pack.exporting.procedure import export_network
     from hyrax_pack.exporting.reporting import parity_table
+    from hyrax_pack.exporting.trials import Trial
 
-__all__ = ["Network", "choose_golden_rows", "export_given_graph", "export_network", "parity_table"]
+__all__ = ["Network", "Trial", "choose_golden_rows", "export_given_graph", "export_network", "parity_table"]
 
 _MODULE_OF_NAME = {
     "Network": "network",
+    "Trial": "trials",
     "choose_golden_rows": "golden_rows",
     "export_given_graph": "given_graph",
     "export_network": "procedure",

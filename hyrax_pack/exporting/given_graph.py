@@ -31,6 +31,7 @@ from hyrax_pack.exporting.repeating import is_repeated
 from hyrax_pack.exporting.reporting import Classes, describe_outputs
 from hyrax_pack.exporting.slots import Layout, MakeSlots, Slots, row_count, take
 from hyrax_pack.exporting.tracing import LEAST_OPSET, OPSET
+from hyrax_pack.exporting.trials import Trial
 from hyrax_pack.exporting.watching import UserCode, first_line
 from hyrax_pack.exporting.weights import externalise
 
@@ -46,6 +47,7 @@ def export_given_graph(
     held_out: Sequence[int],
     batch: Batch = "independent",
     classes: Classes | None = None,
+    more_trials: Sequence[Trial] = (),
     scratch: Path | None = None,
 ) -> Network:
     """Take an ONNX file, and prove that the graph of the bundle answers as it does.
@@ -54,7 +56,7 @@ def export_given_graph(
     ----------
     path : Path
         The file; external data beside it is read.
-    make_slots, returns, sample, held_out, batch, classes, scratch
+    make_slots, returns, sample, held_out, batch, classes, more_trials, scratch
         As for `export_network`. Slots that have rows feed the graph's inputs in order.
 
     Raises
@@ -75,6 +77,7 @@ def export_given_graph(
         held_out=held_out,
         batch=batch,
         input_names=inputs,
+        more_trials=more_trials,
     )
     return finished(measured, _draw(path, measured, classes, scratch), batch, fresh=bool(held_out))
 

@@ -15,7 +15,7 @@ from hyrax_pack.exporting.independence import Batch, prove_independence
 from hyrax_pack.exporting.noise import Answer, NoiseReport, answer_trials, answer_wide, measure_noise
 from hyrax_pack.exporting.pruning import idle_slots
 from hyrax_pack.exporting.reference import Reference
-from hyrax_pack.exporting.slots import Layout, MakeSlots, check_names, make_rows, observe_layout
+from hyrax_pack.exporting.slots import Layout, MakeSlots, Slots, check_names, make_rows, observe_layout
 from hyrax_pack.exporting.trials import (
     Pool,
     Trial,
@@ -67,6 +67,7 @@ def measure_model(
     held_out: Sequence[int],
     batch: Batch = "independent",
     output_names: Sequence[str] | None = None,
+    more_trials: Sequence[Trial] = (),
 ) -> Measured[Reference]:
     """Look at the model; the parameters are those of `export_network`.
 
@@ -86,6 +87,7 @@ def measure_model(
         sample=sample,
         held_out=held_out,
         batch=batch,
+        more_trials=more_trials,
     )
 
 
@@ -98,6 +100,7 @@ def measure(
     held_out: Sequence[int],
     batch: Batch = "independent",
     input_names: Sequence[str] | None = None,
+    more_trials: Sequence[Trial] = (),
 ) -> Measured[A]:
     """Look at anything that answers slots, once their layout is known.
 
@@ -106,10 +109,11 @@ def measure(
     if not sample:
         raise ExportError("there is no row to trace the model with: the data set is empty")
     pool = fill_pool(make_slots, held_out, sample)
-    layout = _look_at_slots(make_slots, pool, [*held_out, *sample], returns, input_names)
+    others = [trial.slots for trial in more_trials if not trial.made_up]
+    layout = _look_at_slots(make_slots, pool, [*held_out, *sample], returns, input_names, others)
     answering = answering_of(layout)
     absent = answering.check_repeatable(pool.slots, pool.size)
-    trials = _trials(make_slots, pool, layout, list(held_out) or list(sample))
+    trials = [*_trials(make_slots, pool, layout, list(held_out) or list(sample)), *more_trials]
     answers = answer_trials(answering, trials)
     check_names(layout, answers[0].narrow)
     _check_evidence(answers)
@@ -158,10 +162,11 @@ def _look_at_slots(
     rows: Sequence[int],
     returns: Literal["array", "tuple"],
     names: Sequence[str] | None,
+    others: Sequence[Slots],
 ) -> Layout:
-    """Make batches of single rows beside the pool, and see which dimensions vary."""
+    """Make batches of single rows beside the pool and the others, and see which dimensions vary."""
     alone = [rows[at] for at in np.linspace(0, len(rows) - 1, ROWS_LOOKED_AT_ALONE).astype(int)]
-    observed = [pool.slots, *(make_rows(make_slots, [row]) for row in dict.fromkeys(alone))]
+    observed = [pool.slots, *(make_rows(make_slots, [row]) for row in dict.fromkeys(alone)), *others]
     return observe_layout(observed, returns, names)
 
 

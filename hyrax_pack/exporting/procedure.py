@@ -25,6 +25,7 @@ from hyrax_pack.exporting.parity import Gate, Record
 from hyrax_pack.exporting.reporting import Classes, describe_outputs, notes_of, report_parity
 from hyrax_pack.exporting.slots import MakeSlots
 from hyrax_pack.exporting.tracing import OPSET, guards_in
+from hyrax_pack.exporting.trials import Trial
 
 
 def export_network(
@@ -39,6 +40,7 @@ def export_network(
     batch: Batch = "independent",
     classes: Classes | None = None,
     output_names: Sequence[str] | None = None,
+    more_trials: Sequence[Trial] = (),
     scratch: Path | None = None,
 ) -> Network:
     """Turn what inference runs into an ONNX graph, and prove that the graph computes the same.
@@ -64,6 +66,8 @@ def export_network(
         Class names; a bare sequence belongs to every output with as many columns.
     output_names : sequence of str, optional
         Names for the outputs in place of the model's own.
+    more_trials : sequence of Trial
+        Batches for the gate beside those that are made here.
     scratch : Path, optional
         A folder for the temporary file of large weights.
 
@@ -87,6 +91,7 @@ def export_network(
         held_out=held_out,
         batch=batch,
         output_names=output_names,
+        more_trials=more_trials,
     )
     outputs = describe_outputs(measured, classes)
     drawn = draw_graph(measured, outputs, make_slots, sample, opset, scratch)

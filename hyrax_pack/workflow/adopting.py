@@ -105,6 +105,7 @@ def adopt(
         live=live,
         rows=rows,
         observed=observe_group(provider.group("train")),
+        groups=[provider.group("train")],
         batch=batch,
         seen=why_seen(provider, rows, {}),
         facts={"run_id": found.path.name, "config_digest": digest, "more": {"framework": "hyrax"}},
@@ -123,6 +124,7 @@ def adopt(
             opset=OPSET,
             batch=batch,
             classes=classes,
+            more_trials=evidence.trials(),
             scratch=path.absolute().parent,
         )
 

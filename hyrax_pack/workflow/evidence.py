@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from hyrax_runtime.contract import OBJECT_ID, InputContract
@@ -16,9 +16,15 @@ from hyrax_pack.data import DataProvider, Group, Observation, observe
 from hyrax_pack.errors import AbsentLabelError, ExportError, HyraxError
 from hyrax_pack.exporting import choose_golden_rows
 from hyrax_pack.resolving import user_code
+from hyrax_pack.workflow.changed_rows import joined_rows, with_planted_nan
+
+if TYPE_CHECKING:
+    from hyrax_pack.exporting import Trial
 
 SAMPLE_ROWS = 8
 HELD_OUT_ROWS = 256
+MOST_ODD = 64
+PLANTED_ROWS = 9
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,10 @@ class Evidence:
         The text of to_tensor.
     function : callable
         The same compiled, on a copy of its input.
+    odd : tuple of (Group, tuple of int)
+        Rows, of this group and of others, that hold NaN or infinities, or a field's least or greatest value.
+    with_nan : tuple of str
+        Paths of fields in which training saw a NaN.
     """
 
     group: Group
@@ -44,6 +54,8 @@ class Evidence:
     held_out: tuple[int, ...]
     captured: Captured
     function: Callable[[Any], Any]
+    odd: tuple[tuple[Group, tuple[int, ...]], ...] = ()
+    with_nan: tuple[str, ...] = ()
 
     def data_dict(self, rows: Sequence[int]) -> dict[str, Any]:
         """Return rows as to_tensor gets them at inference."""
@@ -99,11 +111,45 @@ class Evidence:
         """Return the slots that to_tensor makes of a dict that was changed."""
         return self._returned(data_dict, len(data_dict[OBJECT_ID])).slots
 
+    def trials(self) -> list[Trial]:
+        """Return batches for the gate beside those of its own: odd rows, and rows with NaN where the data has some."""
+        from hyrax_pack.exporting import Trial
+
+        found = [
+            Trial(
+                f"{len(rows)} rows of {group.name} with NaN, infinities, or a field's extremes",
+                self.slots_of(group.data_dict(rows, inference=True)),
+            )
+            for group, rows in self.odd
+        ]
+        rows = [*self.held_out, *self.sample][:PLANTED_ROWS]
+        for path in self.with_nan:
+            planted = with_planted_nan(self.data_dict(rows), path)
+            if planted is None:
+                continue
+            with suppress(ExportError):  # values made up by us: the function may refuse them
+                found.append(Trial(f"{len(rows)} rows with NaN in {path}", self.slots_of(planted), made_up=True))
+        return found
+
     def golden(self) -> tuple[dict[str, Any], int]:
-        """Choose the golden rows; return them as to_tensor gets them, and how many they are."""
-        rows = [*self.held_out, *self.sample][:HELD_OUT_ROWS]
-        chosen = choose_golden_rows(self.data_dict(rows), len(rows))
-        return self.data_dict([rows[at] for at in chosen]), len(chosen)
+        """Choose the golden rows; return them as to_tensor gets them, and how many they are.
+
+        Odd rows are among those to choose from; of other groups' rows, where there is a way to join them.
+        """
+        own = [row for group, rows in self.odd if group is self.group for row in rows]
+        rows = list(dict.fromkeys([*own, *self.held_out, *self.sample]))[:HELD_OUT_ROWS]
+        candidates, count = self.data_dict(rows), len(rows)
+        places = [*choose_golden_rows(candidates, count)]
+        chosen = self.data_dict([rows[at] for at in places])
+        for group, others in self.odd:
+            if group is self.group:
+                continue
+            odd = group.data_dict(others, inference=True)
+            picked = choose_golden_rows(odd, len(others), count=2)
+            joined = joined_rows(chosen, group.data_dict([others[at] for at in picked], inference=True))
+            if joined is not None:
+                chosen = joined
+        return chosen, len(chosen[OBJECT_ID])
 
 
 def evidence_group(provider: DataProvider) -> Group:
@@ -135,12 +181,43 @@ def why_seen(provider: DataProvider, group: Group, in_training: Mapping[str, int
     return f"{few} held out: it is rows that training saw"
 
 
-def gather_evidence(group: Group, captured: Captured) -> Evidence:
-    """Choose the rows of a group: some to trace the graph with, others to hold it against."""
+def gather_evidence(
+    group: Group,
+    captured: Captured,
+    observed: Observation | None = None,
+    groups: Iterable[Group] = (),
+) -> Evidence:
+    """Choose the rows of a group: some to trace the graph with, others to hold it against.
+
+    Parameters
+    ----------
+    group : Group
+    captured : Captured
+        The text of to_tensor.
+    observed : Observation, optional
+        What was seen of the fields, and which rows stood out.
+    groups : iterable of Group
+        Where those rows are to be found, beside `group`.
+    """
     rows = _spread(len(group), HELD_OUT_ROWS + SAMPLE_ROWS)
     sample = tuple(rows[at] for at in _spread(len(rows), min(SAMPLE_ROWS, (len(rows) + 1) // 2)))
     others = tuple(row for row in rows if row not in set(sample))
-    return Evidence(group, sample, others, captured, compile_protected(captured.text, on_copy=True))
+    function = compile_protected(captured.text, on_copy=True)
+    if observed is None:
+        return Evidence(group, sample, others, captured, function)
+    places = {each.name: each for each in (*groups, group)}
+    odd = {
+        name: [row for row in rows if row < len(places[name])] for name, rows in observed.odd.items() if name in places
+    }
+    return Evidence(
+        group,
+        sample,
+        others,
+        captured,
+        function,
+        tuple((places[name], tuple(rows[:MOST_ODD])) for name, rows in odd.items() if rows),
+        observed.with_nan,
+    )
 
 
 def record_contract(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -57,6 +57,8 @@ class Subject:
         Rows to prove with.
     observed : Observation
         What was seen of the fields in training: the input contract.
+    groups : sequence of Group
+        Where the rows are that stood out in what was observed, beside `rows`.
     batch : str
         What is declared: rows are `independent`, or the batch is a `joint` unit.
     batch_size : int or None
@@ -76,6 +78,7 @@ class Subject:
     live: Callable[[Any], Any]
     rows: Group
     observed: Observation
+    groups: Sequence[Group] = ()
     batch: Batch = "independent"
     batch_size: int | None = None
     seen: str | None = None
@@ -138,12 +141,14 @@ def export(
     for line in describe_changes(trained):
         say(f"{'run':10} {line}")
     config, rows = trained.run.config, evidence_group(trained.provider)
+    observed = observed_in_training(trained)
     subject = Subject(
         name=trained.spec.name,
         captured=trained.captured,
         live=trained.spec.tensor_function if to_tensor == "class" else compile_function(trained.captured.text),
         rows=rows,
-        observed=observed_in_training(trained),
+        observed=observed,
+        groups=[trained.provider.group(name) for name in observed.odd if trained.provider.has_group(name)],
         batch=config.get("model.batch"),
         batch_size=config.get("data_loader.batch_size"),
         seen=why_seen(trained.provider, rows, rows_in_training(trained.run)),
@@ -172,6 +177,7 @@ def export(
             batch=config.get("model.batch"),
             classes=config.get("model.classes"),
             output_names=config.get("model.outputs"),
+            more_trials=evidence.trials(),
             scratch=path.absolute().parent,
         )
 
@@ -191,7 +197,7 @@ def ship(subject: Subject, path: Path, make_network: MakeNetwork, lower: Lower =
 
     captured = subject.captured
     say(f"to_tensor  {captured.origin}, sha256 {captured.sha256[:12]}")
-    evidence = gather_evidence(subject.rows, captured)
+    evidence = gather_evidence(subject.rows, captured, subject.observed, subject.groups)
     first = evidence.returned(evidence.sample)
     proof = prove(
         captured,

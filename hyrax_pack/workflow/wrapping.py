@@ -111,6 +111,7 @@ def wrap(
             held_out=evidence.held_out,
             batch=batch,
             classes=classes,
+            more_trials=evidence.trials(),
             scratch=path.absolute().parent,
         )
 

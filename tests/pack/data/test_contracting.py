@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
 import pytest
 from hyrax_runtime.contract import FieldContract, InputContract
 
-from hyrax_pack.data import DataProvider, observe
+from hyrax_pack.data import DataProvider, Observation, observe, observe_group
 from hyrax_pack.errors import DataError
 from tests.pack.data.conftest import Configure, Stars
 
@@ -177,3 +178,25 @@ def test_a_joint_batch_is_recorded(configure: Configure) -> None:
     group = DataProvider(configure(Stars, **ALL)).group("train")
     contract = observe([group.data_dict([0], inference=True)], group).contract(set(), batch="joint")
     assert contract.batch == "joint"
+
+
+def test_rows_that_stand_out_are_remembered_by_their_numbers(configure: Configure) -> None:
+    class Holed(Stars):
+        def get_magnitude(self, row: int) -> Any:
+            return np.float32({3: np.nan, 5: np.inf, 7: 100.0, 8: -100.0}.get(row, 1.0))
+
+        def get_cutout(self, row: int) -> Any:
+            return np.ones((2, 3), np.float32)
+
+        def get_flux(self, row: int) -> Any:
+            return np.ones(3)
+
+        def get_label(self, row: int) -> int:
+            return 1
+
+    group = DataProvider(configure(Holed, **ALL)).group("train")
+    seen = observe_group(group)
+    stand_out = {int(group.ids([row])[0]) - 100 for row in seen.odd["train"]}
+    assert {3, 5, 7, 8} <= stand_out
+    assert seen.with_nan == ("data/magnitude",)
+    assert Observation.from_plain(json.loads(json.dumps(seen.to_plain()))) == seen

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from hyrax_pack.errors import NotFiniteError, ParityError
-from hyrax_pack.exporting import Network, export_network
+from hyrax_pack.exporting import Network, Trial, export_network
 
 Export = Callable[..., Network]
 
@@ -92,3 +92,16 @@ def test_a_mask_of_infinities_is_no_divergence() -> None:
 def test_an_output_without_a_number_proves_nothing() -> None:
     with pytest.raises(NotFiniteError, match="nothing can be proven"):
         export_plain(Plain(), np.full((40, 3), np.nan, dtype=np.float32))
+
+
+def test_rows_with_nan_from_beyond_the_pool_are_held_against_the_model_too(
+    export: Export, table: NDArray[np.float32]
+) -> None:
+    def pooled(self: Any, x: torch.Tensor) -> torch.Tensor:
+        return torch.max_pool1d(x[:, None], 2).flatten(1)
+
+    export(pooled)
+    rows = table[:3].copy()
+    rows[1, 2] = np.nan
+    with pytest.raises(ParityError, match=r"3 odd rows: row 1 .*nan in torch"):
+        export(pooled, more_trials=[Trial("3 odd rows", (rows,))])

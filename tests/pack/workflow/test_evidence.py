@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from hyrax_runtime.manifest import Slot
 
+from hyrax_pack.capturing import capture
 from hyrax_pack.config import load_config
-from hyrax_pack.data import DataProvider
+from hyrax_pack.data import DataProvider, Group, observe_group
 from hyrax_pack.workflow.evidence import Evidence, evidence_group, gather_evidence, why_seen
 from hyrax_pack.workflow.idle_fields import idle_fields
 from hyrax_pack.workflow.rows_file import open_rows
@@ -38,7 +39,7 @@ def evidence(tmp_path: Path) -> Evidence:
         "survey": np.full(ROWS, 9),
     }
     np.savez(tmp_path / "rows.npz", **columns)
-    return gather_evidence(open_rows(tmp_path / "rows.npz", "list", labels=()).group("train"), two_slots)
+    return gather_evidence(open_rows(tmp_path / "rows.npz", "list", labels=()).group("train"), capture(two_slots))
 
 
 def test_a_field_that_feeds_pruned_slots_alone_is_named(evidence: Evidence) -> None:
@@ -71,3 +72,60 @@ def test_rows_that_training_saw_are_not_called_held_out(
     assert rows.name == group
     why = why_seen(data, rows, in_training)
     assert why is None if words is None else words in str(why)
+
+
+def features(data_dict: dict[str, Any]) -> Any:
+    return np.asarray(data_dict["data"]["x"], np.float32)
+
+
+def group_of(path: Path, x: Any) -> Group:
+    np.savez(path, x=x)
+    return open_rows(path, "list", labels=()).group("train")
+
+
+@pytest.fixture
+def many() -> Any:
+    """2,000 rows: one with a NaN, one with the least value, one with the greatest."""
+    x = np.random.default_rng(1).normal(size=(2000, 3)).astype(np.float32)
+    x[700, 1], x[701, 0], x[702, 2] = np.nan, -1e4, 1e4
+    return x
+
+
+def test_rows_that_stand_out_are_tried_and_travel_as_proof(tmp_path: Path, many: Any) -> None:
+    group = group_of(tmp_path / "rows.npz", many)
+    evidence = gather_evidence(group, capture(features), observe_group(group))
+    odd = evidence.trials()[0]
+    assert odd.label == "3 rows of train with NaN, infinities, or a field's extremes"
+    assert np.array_equal(odd.slots[0], many[700:703], equal_nan=True)
+    data_dict, rows = evidence.golden()
+    golden = np.asarray(data_dict["data"]["x"])
+    assert len(golden) == rows == len(data_dict["object_id"])
+    assert np.isnan(golden).any()
+    assert {-1e4, 1e4} <= set(golden[np.isfinite(golden)].tolist())
+
+
+def test_rows_that_stand_out_in_another_group_are_tried_and_travel_too(tmp_path: Path, many: Any) -> None:
+    trained = group_of(tmp_path / "train.npz", many)
+    held_out = group_of(tmp_path / "held_out.npz", np.ones((40, 3), np.float32))
+    held_out.name = "validate"
+    evidence = gather_evidence(held_out, capture(features), observe_group(trained), [trained])
+    assert np.array_equal(evidence.trials()[0].slots[0], many[700:703], equal_nan=True)
+    data_dict, rows = evidence.golden()
+    assert np.isnan(np.asarray(data_dict["data"]["x"])).any()
+    assert len(data_dict["object_id"]) == len(data_dict["data"]["x"]) == rows
+
+
+def test_where_training_saw_a_nan_it_is_planted_into_other_rows_before_to_tensor(tmp_path: Path, many: Any) -> None:
+    group = group_of(tmp_path / "rows.npz", many)
+    (_odd, planted) = gather_evidence(group, capture(features), observe_group(group)).trials()
+    assert planted.made_up
+    assert planted.label == "9 rows with NaN in data/x"
+    assert np.isnan(planted.slots[0]).any(axis=1).all()
+    assert np.isnan(planted.slots[0]).sum() == 8 + 3
+
+
+def test_where_no_row_stands_out_by_a_nan_none_is_planted(tmp_path: Path) -> None:
+    group = group_of(tmp_path / "rows.npz", np.random.default_rng(0).normal(size=(100, 3)))
+    assert [trial.made_up for trial in gather_evidence(group, capture(features), observe_group(group)).trials()] == [
+        False
+    ]
