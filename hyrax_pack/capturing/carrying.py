@@ -256,7 +256,7 @@ def _pack_constant(name: str, value: Any, statements: list[FileStatement], lugga
             continue
         if is_same_literal(ast.literal_eval(written), value):
             whole = statement.whole_lines() if _is_plain_assignment(statement.node) else None
-            luggage.constants[name] = whole or f"{name} = {statement.segment(written)}\n"
+            luggage.constants[name] = whole or f"{name} = {statement.alone(written)}\n"
             return None
         return f"is {shown_value(value)} now, and {statement.segment(written)} in {statement.where}; write it inside"
     return _what_it_is(value, name, statements)

@@ -30,6 +30,15 @@ class FileStatement:
         """The text of an expression, as written."""
         return ast.get_source_segment("".join(self.lines), node) or ast.unparse(node)
 
+    def alone(self, node: ast.expr) -> str:
+        """The text of an expression as it may follow `name = `: some need the brackets that stood around them."""
+        text = self.segment(node)
+        try:
+            (statement,) = quietly(ast.parse, f"x = {text}").body
+        except (SyntaxError, ValueError):
+            return f"({text})"
+        return text if ast.dump(statement.value) == ast.dump(node) else f"({text})"
+
     def whole_lines(self) -> str | None:
         """The statement's lines with their comments; None where it shares them with another statement."""
         node = self.node

@@ -77,12 +77,7 @@ class Finder:
         if isinstance(source, Problem):
             raise _refusal(function, source.where, source.what)
         if not source.lines:
-            raise _refusal(
-                function,
-                f"{source.shown}:{code.co_firstlineno}",
-                "no source text (a prompt, exec, a frozen or compiled module); put the function in a .py file "
-                "or a notebook cell",
-            )
+            raise _refusal(function, f"{source.shown}:{code.co_firstlineno}", _why_no_source(code))
         try:
             _ = source.tree
         except SyntaxError as error:
@@ -128,6 +123,15 @@ def equal_nodes(source: SourceFile, live: types.CodeType) -> list[FunctionNode]:
         if equal := [node for node in source.functions.get(live.co_name, []) if _first_line(node) in lines]:
             return equal
     return []
+
+
+def _why_no_source(code: types.CodeType) -> str:
+    if code.co_filename == "<timed exec>":
+        return "a cell that begins with %%time keeps no source text; remove %%time and run the cell again"
+    return (
+        "no source text (a prompt, exec, a frozen or compiled module); put the function in a .py file or a notebook "
+        "cell"
+    )
 
 
 def _why_different(source: SourceFile, code: types.CodeType) -> str:

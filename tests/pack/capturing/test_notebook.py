@@ -36,6 +36,8 @@ CELLS = [
     "class StampNet:\n    @staticmethod\n    def to_tensor(data_dict):\n        return data_dict['data'][display]",
     "print(json.dumps(refusal(StampNet)))",
     "namespace = {}\nexec('def to_tensor(d): return d', namespace)\nprint(json.dumps(refusal(namespace['to_tensor'])))",
+    "%%time\ndef timed(data_dict):\n    return data_dict['data']['image']",
+    "print(json.dumps(refusal(timed)))",
 ]
 
 
@@ -80,3 +82,9 @@ def test_a_name_that_only_notebooks_have_is_refused(outputs):
 
 def test_a_function_made_by_exec_is_refused_in_a_notebook_too(outputs):
     assert "no source text" in outputs[11]
+
+
+def test_a_cell_that_is_timed_keeps_no_source_and_the_cure_is_told(outputs):
+    assert outputs[13].endswith(
+        "a cell that begins with %%time keeps no source text; remove %%time and run the cell again"
+    )

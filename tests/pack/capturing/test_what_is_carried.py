@@ -510,3 +510,22 @@ OF_NO_PROCESS = {
 @pytest.mark.parametrize("body", OF_NO_PROCESS.values(), ids=OF_NO_PROCESS)
 def test_what_every_process_does_alike_is_carried(load, body):
     capture(load("def to_tensor(data_dict):\n" + textwrap.indent(f"{body}\nreturn x", "    ")).to_tensor)
+
+
+OVER_LINES = {
+    "annotated": ('VALUE: str = ("abc"\n    "def")', "abcdef"),
+    "chained": ('VALUE = OTHER = (\n    "abc"  # of 2021\n"def"\n)', "abcdef"),
+    "in a tuple": ("VALUE, OTHER = (\n    -\n    1.5, 3)", -1.5),
+    "annotated, with brackets of its own": ("VALUE: list = [\n    1,\n  2]", [1, 2]),
+    "annotated, a string of several lines": ('VALUE: str = """a\n  b\n c"""', "a\n  b\n c"),
+    "annotated, a tuple without brackets": ("VALUE: tuple = 1, 2", (1, 2)),
+    "annotated, a line that goes on": ("VALUE: str = 'a' \\\n    'b'", "ab"),
+}
+
+
+@pytest.mark.parametrize(("statement", "value"), OVER_LINES.values(), ids=OVER_LINES)
+def test_a_constant_over_several_lines_keeps_its_value(load, statement, value):
+    module = load(
+        statement + "\nclass StampNet:\n    @staticmethod\n    def to_tensor(data_dict):\n        return VALUE\n"
+    )
+    assert capture(module.StampNet).compile()({}) == value
