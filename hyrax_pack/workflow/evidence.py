@@ -177,8 +177,8 @@ def why_seen(provider: DataProvider, group: Group, in_training: Mapping[str, int
         count = in_training.get(group.name, 0)
         return f"{count:,} of the {len(group):,} rows of {group.name} were in training too" if count else None
     held_out = provider.held_out()
-    few = "none is" if held_out is None else f"only {len(held_out)} of {held_out.name} are"
-    return f"{few} held out: it is rows that training saw"
+    few = "no rows are held out" if held_out is None else f"only {len(held_out)} rows of {held_out.name} are held out"
+    return f"{few}: the proof is made with rows that training saw"
 
 
 def gather_evidence(

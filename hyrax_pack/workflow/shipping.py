@@ -215,7 +215,7 @@ def ship(subject: Subject, path: Path, make_network: MakeNetwork, lower: Lower =
     network = make_network(first.returns, evidence)
     if subject.seen is not None:
         network = replace(network, parity={**network.parity, "held_out": False})
-        say(f"           the rows of the proof: {subject.seen}")
+        say(f"           {subject.seen}")
     for number, line in enumerate([*parity_table(network.parity).splitlines(), *network.notes]):
         say(f"{'graph' if number == 0 else '':10} {line}")
     for idle in idle_fields(evidence, proof.fields_read, network.slots):
