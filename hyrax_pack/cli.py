@@ -88,16 +88,20 @@ def check(
 def train(
     config: ConfigFile = None,
     overrides: Overrides = None,
-    resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Go on with this run folder.")] = None,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Go on with this run folder, or run of that name.")
+    ] = None,
     accept: Annotated[
         list[ResumeAccept] | None,
         typer.Option(help="Go on although this is not what the run was started with. Repeatable."),
     ] = None,
 ) -> None:
     """Train a model; the run folder's path is the last line on stdout."""
+    from hyrax_pack.run import find_folder
     from hyrax_pack.workflow import settings_for
     from hyrax_pack.workflow import train as train_model
 
+    resume = None if resume is None else find_folder(resume, _results_dir(config))
     run = train_model(
         settings_for(config, overrides or (), resume), resume=resume, accept=[each.value for each in accept or ()]
     )
@@ -108,7 +112,10 @@ def train(
 @app.command()
 def export(
     out: Annotated[Path, typer.Argument(metavar="OUT.hyrax", help="The bundle to write.")],
-    run: Annotated[Path | None, typer.Option(metavar="DIR", help="The run folder; the newest by default.")] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="The run folder, or its name; the newest with weights by default."),
+    ] = None,
     config: ConfigFile = None,
     last: Annotated[bool, typer.Option("--last", help="The last epoch's weights instead of the best.")] = False,
     to_tensor: Annotated[
@@ -128,10 +135,11 @@ def export(
     ] = None,
 ) -> None:
     """Turn a run into one proven file."""
-    from hyrax_pack.run import newest_run
+    from hyrax_pack.run import find_folder, newest_trained
     from hyrax_pack.workflow import export_folder
 
-    folder = run if run is not None else newest_run(_results_dir(config)).path
+    results = _results_dir(config)
+    folder = find_folder(run, results) if run is not None else newest_trained(results, _talk).path
     bundle = export_folder(
         folder,
         out,
@@ -210,7 +218,7 @@ def show(
 def _results_dir(config: Path | None) -> Path:
     from hyrax_pack.config import load_config
 
-    return Path(load_config(config).get("general.results_dir"))
+    return Path(load_config(config).get("general.results_dir")).expanduser()
 
 
 def _talk(line: str) -> None:

@@ -14,7 +14,7 @@
 """
 
 from hyrax_pack.run.folder import Run, create_run, open_run
-from hyrax_pack.run.listing import RunSummary, list_runs, newest_run, summarise
+from hyrax_pack.run.listing import RunSummary, find_folder, list_runs, newest_run, newest_trained, summarise
 from hyrax_pack.run.locking import is_locked, lock_folder
 from hyrax_pack.run.records import Journal, Record, read_records
 from hyrax_pack.run.weights import load_into, load_weights
@@ -26,12 +26,14 @@ __all__ = [
     "Run",
     "RunSummary",
     "create_run",
+    "find_folder",
     "is_locked",
     "list_runs",
     "load_into",
     "load_weights",
     "lock_folder",
     "newest_run",
+    "newest_trained",
     "open_run",
     "read_records",
     "replace_file",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from hyrax_pack.errors import TrainingError
+from hyrax_pack.errors import HyraxError, TrainingError
 from hyrax_pack.run.folder import CONFIG_FILE, FACTS_FILE, Run, open_run
 from hyrax_pack.run.locking import is_locked
 from hyrax_pack.run.records import TRAINING_LOSS, VALIDATION_LOSS, Record
@@ -23,9 +24,10 @@ class RunSummary:
     ----------
     run : Run
     state : str
-        `running`, `finished`, `interrupted`, `failed`, or `killed`: its process is gone and left no word.
+        `running`, `finished`, `interrupted`, `failed`; `killed`: its process is gone and left no word; `unreadable`:
+        its files are damaged, or those of another version of hyrax-pack.
     created : float
-        Seconds since 1970.
+        Seconds since 1970; 0 where that cannot be read.
     model : str
     epochs_done, epochs : int
     metric : str or None
@@ -34,6 +36,8 @@ class RunSummary:
         Its least value.
     best_epoch : int or None
         From 1.
+    problem : str or None
+        Why the run is unreadable.
     """
 
     run: Run
@@ -45,6 +49,7 @@ class RunSummary:
     metric: str | None
     best: float | None
     best_epoch: int | None
+    problem: str | None = None
 
 
 def newest_run(results_dir: str | Path, command: str = "train") -> Run:
@@ -62,9 +67,44 @@ def newest_run(results_dir: str | Path, command: str = "train") -> Run:
     return runs[0]
 
 
+def newest_trained(results_dir: str | Path, say: Callable[[str], None]) -> Run:
+    """The newest run that has weights; says which newer ones have none.
+
+    Raises
+    ------
+    TrainingError
+        There is none.
+    """
+    results = Path(results_dir).expanduser().absolute()
+    newest_run(results)
+    for run in _runs_in(results, "train"):
+        try:
+            if run.weights_path("best").is_file():
+                return run
+            say(f"{run.path.name}: passed over: {summarise(run).state}, and has no weights")
+        except HyraxError as error:
+            say(f"{run.path.name}: passed over: {_line(str(error))}")
+    raise TrainingError(f"{results}: no run here has weights: none finished an epoch")
+
+
+def find_folder(run: str | Path, results_dir: str | Path) -> Path:
+    """The folder of a run, which may be named by its folder, or by its name in the results folder."""
+    folder = Path(run).expanduser()
+    inside = Path(results_dir).expanduser() / folder
+    return inside if inside.is_dir() and not folder.exists() else folder
+
+
 def list_runs(results_dir: str | Path, command: str = "train") -> list[RunSummary]:
-    """Every run of a results folder, newest first; empty where there is none."""
-    return [summarise(run) for run in _runs_in(Path(results_dir).expanduser().absolute(), command)]
+    """Every run of a results folder, newest first; empty where there is none. One that is damaged breaks no other."""
+    return [_summary(run) for run in _runs_in(Path(results_dir).expanduser().absolute(), command)]
+
+
+def _summary(run: Run) -> RunSummary:
+    try:
+        return summarise(run)
+    except (HyraxError, LookupError, TypeError, ValueError) as error:
+        problem = str(error) if isinstance(error, HyraxError) else f"{FACTS_FILE} lacks {error}"
+        return RunSummary(run, "unreadable", _created(run), "", 0, 0, None, None, None, _line(problem))
 
 
 def summarise(run: Run) -> RunSummary:
@@ -90,6 +130,10 @@ def summarise(run: Run) -> RunSummary:
     )
 
 
+def _line(message: str) -> str:
+    return " ".join(message.split())
+
+
 def best_metric(records: list[Record]) -> str | None:
     """The figure that chooses the best weights: the validation loss where it ever is a number."""
     for name in (VALIDATION_LOSS, TRAINING_LOSS):
@@ -112,4 +156,11 @@ def _runs_in(results: Path, command: str) -> list[Run]:
             and (folder / FACTS_FILE).is_file()
         ):
             found.append(open_run(folder))
-    return sorted(found, key=lambda run: (run.path.name[:15], run.facts["created"]), reverse=True)
+    return sorted(found, key=lambda run: (run.path.name[:15], _created(run)), reverse=True)
+
+
+def _created(run: Run) -> float:
+    try:
+        return float(run.facts["created"])
+    except (HyraxError, LookupError, TypeError, ValueError):  # sorted by its name alone
+        return 0.0

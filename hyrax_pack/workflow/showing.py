@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from hyrax_pack.errors import StorageError, TrainingError
-from hyrax_pack.run import Run, RunSummary, list_runs, open_run
+from hyrax_pack.run import Run, RunSummary, find_folder, list_runs, open_run
 
 CURVES = ("training/epoch/", "validation/")
 PLOT_COLUMNS, PLOT_LINES = 78, 20
@@ -35,13 +35,12 @@ def show_runs(results_dir: Path, *, as_json: bool = False) -> str:
     rows = [("run", "state", "epochs", "best", "at epoch", "model")]
     for summary in summaries:
         best = "-" if summary.best is None else f"{summary.metric} {summary.best:.4g}"
-        epochs = f"{summary.epochs_done}/{summary.epochs}"
+        epochs = "-" if summary.problem else f"{summary.epochs_done}/{summary.epochs}"
         at = "-" if summary.best_epoch is None else str(summary.best_epoch)
         rows.append((summary.run.path.name, summary.state, epochs, best, at, summary.model))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join([*lines, *(f"{each.run.path.name}: {each.problem}" for each in summaries if each.problem)])
 
 
 def find_run(name: str | Path, results_dir: Path) -> Run:
@@ -52,8 +51,7 @@ def find_run(name: str | Path, results_dir: Path) -> Run:
     TrainingError
         There is none of that name.
     """
-    inside = results_dir / name
-    return open_run(inside if inside.is_dir() and not Path(name).is_dir() else name)
+    return open_run(find_folder(name, results_dir))
 
 
 def plot_in_terminal(run: Run) -> str:
@@ -105,7 +103,9 @@ def plot_to_file(run: Run, path: Path) -> None:
     try:
         drawing.savefig(path, format="png", dpi=120)
     except OSError as error:
-        raise StorageError.of(path, error) from error
+        raise StorageError(
+            f"{path}: cannot be written: {error.strerror or error}; name a file in a folder that is there"
+        ) from error
 
 
 def _curves(run: Run) -> Curves:
@@ -141,4 +141,5 @@ def _plain(summary: RunSummary) -> dict[str, object]:
         "metric": summary.metric,
         "best": summary.best,
         "best_epoch": summary.best_epoch,
+        "problem": summary.problem,
     }
