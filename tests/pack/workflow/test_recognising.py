@@ -319,7 +319,9 @@ def test_a_bundle_proven_on_rows_that_training_saw_does_not_call_them_held_out(
     said: list[str] = []
     with export(run, tmp_path / "net.hyrax", say=said.append) as bundle:
         assert (bundle.manifest.parity or {})["held_out"] is False
-    assert any("only 6 rows of validate are held out: the proof is made with rows that training saw" in line for line in said)
+    assert any(
+        "only 6 rows of validate are held out: the proof is made with rows that training saw" in line for line in said
+    )
 
 
 def test_an_unfinished_run_says_so(project: Project, tmp_path: Path) -> None:
