@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, KeysView
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,10 +19,12 @@ DataDict = dict[Any, Any]
 
 @dataclass
 class Noted:
-    """Paths of fields: those asked for by name, and those gone over with all others of their dict."""
+    """Paths of fields: those asked for by name, those gone over with all others of their dict, and those asked for
+    that are not there."""
 
     named: set[str] = field(default_factory=set)
     passed: set[str] = field(default_factory=set)
+    absent: set[str] = field(default_factory=set)
 
 
 def record(data_dict: DataDict, noted: Noted) -> DataDict:
@@ -47,6 +49,8 @@ class _Recording(dict[Any, Any]):
     def _note(self, key: Any) -> None:
         if key in self._fields:
             self._noted.named.add(f"{self._prefix}{key}")
+        elif isinstance(key, str) and not super().__contains__(key):
+            self._noted.absent.add(f"{self._prefix}{key}")
 
     def _note_all(self) -> None:
         self._noted.passed.update(f"{self._prefix}{key}" for key in self._fields)
@@ -89,7 +93,7 @@ class _Recording(dict[Any, Any]):
 
     def keys(self) -> Any:
         self._note_all()
-        return super().keys()
+        return KeysView(self)  # whose `in` asks this dict
 
     def values(self) -> Any:
         self._note_all()

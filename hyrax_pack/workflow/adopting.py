@@ -106,6 +106,7 @@ def adopt(
         rows=rows,
         observed=observe_group(provider.group("train")),
         groups=[provider.group("train")],
+        labels=provider.config.get("model.labels"),
         batch=batch,
         seen=why_seen(provider, rows, {}),
         facts={"run_id": found.path.name, "config_digest": digest, "more": {"framework": "hyrax"}},

@@ -31,11 +31,14 @@ class Form:
     reason : Reason or None
         Why it is replayed.
     says : tuple of str
+    asked_absent : tuple of str
+        Paths that the graph was made without, and that the function asks for.
     """
 
     lowered: Lowered | None
     reason: Reason | None
     says: tuple[str, ...]
+    asked_absent: tuple[str, ...] = ()
 
 
 def choose_form(
@@ -93,7 +96,7 @@ def choose_form(
         f"replayed ({speed.rows} rows)",
         f"both forms travel; {preferred} is marked as the quicker" if keep_text else "the file holds no Python",
     )
-    return Form(Lowered(found.model, fused, preferred, keep_text=keep_text), None, says)
+    return Form(Lowered(found.model, fused, preferred, keep_text=keep_text), None, says, found.asked_absent)
 
 
 def check_sound(refusal: Refusal, captured: Captured) -> None:

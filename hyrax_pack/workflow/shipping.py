@@ -15,6 +15,7 @@ from hyrax_pack.data import Group, Observation
 from hyrax_pack.errors import CoupledRowsError, PackError
 from hyrax_pack.run import Run
 from hyrax_pack.workflow.arguments import check_word
+from hyrax_pack.workflow.asked_absent import with_asked_absent
 from hyrax_pack.workflow.choosing_form import Lower, choose_form
 from hyrax_pack.workflow.evidence import Evidence, evidence_group, gather_evidence, record_contract, why_seen
 from hyrax_pack.workflow.idle_fields import idle_fields
@@ -57,6 +58,8 @@ class Subject:
         Rows to prove with.
     observed : Observation
         What was seen of the fields in training: the input contract.
+    labels : sequence of str
+        Fields that inference does not have, and that nobody misses there.
     groups : sequence of Group
         Where the rows are that stood out in what was observed, beside `rows`.
     batch : str
@@ -78,6 +81,7 @@ class Subject:
     live: Callable[[Any], Any]
     rows: Group
     observed: Observation
+    labels: Sequence[str]
     groups: Sequence[Group] = ()
     batch: Batch = "independent"
     batch_size: int | None = None
@@ -148,6 +152,7 @@ def export(
         live=trained.spec.tensor_function if to_tensor == "class" else compile_function(trained.captured.text),
         rows=rows,
         observed=observed,
+        labels=config.get("model.labels"),
         groups=[trained.provider.group(name) for name in observed.odd if trained.provider.has_group(name)],
         batch=config.get("model.batch"),
         batch_size=config.get("data_loader.batch_size"),
@@ -227,6 +232,9 @@ def ship(subject: Subject, path: Path, make_network: MakeNetwork, lower: Lower =
     form = choose_form(lower, captured, contract, network, examples, evidence.function)
     for number, line in enumerate(form.says):
         say(f"{'lowering' if number == 0 else '':10} {line}")
+    contract = with_asked_absent(contract, captured.text, evidence, subject.labels, form.asked_absent)
+    if contract.asked_absent:
+        say(f"           asks for {', '.join(contract.asked_absent)}, not there now: refused where given later")
     golden, golden_rows = evidence.golden()
     contents = Contents(
         name=subject.name,

@@ -96,6 +96,7 @@ def wrap(
         live=function,
         rows=rows,
         observed=observe_group(rows),
+        labels=labels,
         batch=batch,
         facts={"more": {"wrapped_file": graph.name, "wrapped_sha256": digest}},
     )

@@ -84,11 +84,15 @@ class InputContract:
         merged or masked).
     id_field : str or None
         The path of the field that training took `object_id` from, such as `data/candid`; None where it counted rows.
+    asked_absent : tuple of str
+        Paths that `to_tensor` asks for and that were not there when it was proven: with them it would be another
+        function, so a caller who gives one is refused.
     """
 
     fields: tuple[FieldContract, ...]
     batch: Literal["independent", "joint"]
     id_field: str | None = None
+    asked_absent: tuple[str, ...] = ()
 
     @property
     def read(self) -> tuple[FieldContract, ...]:

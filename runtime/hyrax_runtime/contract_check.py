@@ -17,6 +17,11 @@ from hyrax_runtime.nearest import nearest_name
 
 ROWS_NAMED = 5  # of a field with many refused rows, so that a million bad rows are not a million lines
 
+ASKED_ABSENT = (
+    "to_tensor asks for this, and it was not there when the bundle was made, so the bundle answers as if it were not "
+    "given; leave it out, or export with a data set that has it"
+)
+
 DataDict = dict[str, Any]
 
 
@@ -62,6 +67,7 @@ class InputCheck:
                 place.append((known.field, count_if_recorded(known)))
         self._groups = tuple((friendly, tuple(tests)) for friendly, tests in groups.items())
         self._top = tuple(top)
+        self._asked_absent = contract.asked_absent
 
     def prepare(self, data_dict: Mapping[str, Any], *, mask: bool = False) -> Prepared:
         """Check one batch and give it the recorded form.
@@ -72,8 +78,11 @@ class InputCheck:
         Raises
         ------
         FieldsError
-            Every problem at once: missing and misnamed fields, dtypes, shapes, row counts, refused rows.
+            Every problem at once: missing and misnamed fields, dtypes, shapes, row counts, refused rows; or fields that
+            were not there when `to_tensor` was proven, and that it asks for.
         """
+        if self._asked_absent:
+            check_absent(self._asked_absent, data_dict)
         return self._as_given(data_dict) or self._converted(data_dict, mask)
 
     def _as_given(self, data_dict: Mapping[str, Any]) -> Prepared | None:
@@ -160,6 +169,24 @@ class _MissingFieldError(Exception):
 def prepare(contract: InputContract, data_dict: Mapping[str, Any]) -> Prepared:
     """Check one batch against a contract; see `InputCheck`, which is quicker for more than one."""
     return InputCheck(contract).prepare(data_dict)
+
+
+def check_absent(asked_absent: Sequence[str], data_dict: Mapping[str, Any]) -> None:
+    """Refuse a field that `to_tensor` asks for and has never been given: with it, it would be another function.
+
+    Raises
+    ------
+    FieldsError
+        Names every such field that is there and not None.
+    """
+    if given := [path for path in asked_absent if _is_given(path, data_dict)]:
+        raise FieldsError([Problem(path, ASKED_ABSENT) for path in given])
+
+
+def _is_given(path: str, data_dict: Any) -> bool:
+    for key in path.split("/"):
+        data_dict = data_dict.get(key) if _is_mapping(data_dict) else None
+    return data_dict is not None
 
 
 def find_ids(data_dict: Mapping[str, Any], id_field: str | None = None) -> Any:

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyrax_runtime.contract import OBJECT_ID, InputContract
-from hyrax_runtime.contract_check import DataDict, nest
+from hyrax_runtime.contract_check import ASKED_ABSENT, DataDict, nest
 from hyrax_runtime.errors import DataFileError, MissingExtraError, OutputFileError, Problem, UsageError, describe
 from hyrax_runtime.manifest import Output
 from hyrax_runtime.nearest import nearest_name
@@ -126,7 +126,8 @@ def choose_columns(path: Path, names: Sequence[str], contract: InputContract, id
     Raises
     ------
     DataFileError
-        Fields that `to_tensor` reads are missing or there twice, or so is the column of ids that was asked for.
+        Fields that `to_tensor` reads are missing or there twice, or so is the column of ids that was asked for; or
+        there are fields that it asks for and that were not there when it was proven.
     """
     short = [field.field for field in contract.fields if field.path != OBJECT_ID]
     taken = [field.path for field in contract.read]
@@ -151,9 +152,16 @@ def choose_columns(path: Path, names: Sequence[str], contract: InputContract, id
         problems.append(Problem("ids", f"{id_column!r} stands in the file {held} times; keep the one that is meant"))
     elif held == 1:
         chosen.setdefault(OBJECT_ID, id_column)
+    problems += [Problem(asked, ASKED_ABSENT) for asked in contract.asked_absent if _has_column(names, asked, short)]
     if problems:
         raise DataFileError(describe(str(path), problems))
     return chosen
+
+
+def _has_column(names: Sequence[str], path: str, taken: Sequence[str]) -> bool:
+    """Whether a column stands for what is no field of the contract, or for a data set of that name."""
+    short = path.rpartition("/")[2]
+    return any(name in (path, short) or name.startswith(f"{path}/") for name in names if name not in taken)
 
 
 def _id_column(names: Sequence[str], contract: InputContract, asked: str | None) -> str:

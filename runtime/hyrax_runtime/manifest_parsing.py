@@ -141,6 +141,7 @@ def _parse_contract(record: Record) -> InputContract:
         fields=record.rows("fields", _parse_field, named="path", least=1, most=MAX_KEYS),
         batch=record.choice("batch", ("independent", "joint")),
         id_field=record.text_or_none("id_field"),
+        asked_absent=record.texts("asked_absent", most=MAX_KEYS),
     )
     record.close()
     return contract

@@ -218,6 +218,10 @@ class Record:
         if self._left is not None and key in self._left and self._left[key] is None:
             self._take(key, "")
             return None
+        return self.texts(key, most=most)
+
+    def texts(self, key: str, *, most: int = MAX_ROWS) -> tuple[str, ...]:
+        """A list of texts."""
         values = self._list(key, 0, most)
         for position, value in enumerate(values):
             if not isinstance(value, str) or len(value) > MAX_NAME:

@@ -8,7 +8,7 @@ length) may be passed by, not used.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, KeysView
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -237,6 +237,10 @@ class FieldDict(dict[str, Any]):
     def copy(self) -> FieldDict:
         """As dict.copy."""
         return self.__copy__()
+
+    def keys(self) -> Any:
+        """As dict.keys, by a view whose `in` asks this dict."""
+        return KeysView(self)
 
     def get(self, key: str, default: Any = None) -> Any:
         """As dict.get."""

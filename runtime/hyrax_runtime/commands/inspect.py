@@ -46,6 +46,8 @@ def _describe(bundle: Bundle) -> Iterator[str]:
     for field in manifest.contract.fields:
         if field.description:
             yield f"{_INDENT}{printable(field.path)}: {printable(field.description)}"
+    if manifest.contract.asked_absent:
+        yield f"{_INDENT}refused, not there when proven: {printable(', '.join(manifest.contract.asked_absent))}"
     yield from _section("slots of to_tensor", ("slot", "tensor", "graph input"), _slots(manifest.preprocessing.slots))
     yield from _section(
         f"outputs of the graph (opset {manifest.graph.opset}, IR {manifest.graph.ir_version})",

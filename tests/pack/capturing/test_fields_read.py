@@ -128,7 +128,7 @@ def test_a_copy_notes_for_itself_and_keeps_what_is_added():
     copied = inner.copy()
     copied["c"] = 3
     assert (copied["c"], "c" in inner, dict.__len__(copied)) == (3, False, 3)
-    assert noted == Noted()
+    assert noted == Noted(absent={"data/c"})
     assert copied["a"] == 1
     assert noted.named == {"data/a"}
 

@@ -10,6 +10,7 @@ import onnx
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hyrax_runtime.errors import FieldsError
 from hyrax_runtime.predictor import load
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
@@ -45,6 +46,16 @@ def two_surveys(data_dict):
 
     flux = np.asarray(data_dict["ztf"]["flux"]) / np.asarray(data_dict["lsst"]["flux"])
     return np.stack([flux, flux, flux], axis=1).astype(np.float32)
+
+
+def weighted(data_dict):
+    import numpy as np
+
+    data = data_dict["data"]
+    x = np.stack([np.asarray(data[name]) for name in ("flux_g", "flux_r", "error")], axis=1)
+    if "ivar" in data.keys() and data.get("label") is None:
+        x = x * np.asarray(data["ivar"])[:, None]
+    return (x if data_dict.get("extinction") is None else x - 1).astype(np.float32)
 
 
 SCALE = object()
@@ -103,6 +114,28 @@ def test_the_bundle_predicts_and_needs_no_flag_from_its_maker(folder: Path, rows
 def test_labels_of_the_sample_are_no_input(folder: Path) -> None:
     bundle = wrap("m.onnx", "m.hyrax", to_tensor="functions.py:features", sample="rows.npz")
     assert "data/label" not in [field.path for field in bundle.contract.fields]
+
+
+@pytest.mark.parametrize(("lower", "python"), [("off", "allow"), ("require", "never")], ids=["replayed", "lowered"])
+def test_a_field_that_was_asked_for_and_never_there_is_refused(
+    folder: Path, rows: dict[str, NDArray[Any]], lower: Any, python: Any
+) -> None:
+    said: list[str] = []
+    function = "functions.py:weighted"
+    bundle = wrap("m.onnx", "m.hyrax", to_tensor=function, sample="rows.npz", lower=lower, say=said.append)
+    assert bundle.contract.asked_absent == ("data/ivar", "extinction")
+    assert any("asks for data/ivar, extinction, not there now" in line for line in said)
+    data = dict(rows)
+    with load("m.hyrax", python=python) as predictor:
+        assert predictor.lowered is (python == "never")
+        predictor.predict({"data": data})
+        for more, path in (
+            ({"data": {**data, "ivar": data["error"]}}, "data/ivar"),
+            ({"data": data, "extinction": data["error"]}, "extinction"),
+        ):
+            with pytest.raises(FieldsError) as caught:
+                predictor.predict(more)
+            assert f"{path}: to_tensor asks for this, and it was not there" in str(caught.value)
 
 
 def test_rows_may_come_as_parquet(folder: Path, rows: dict[str, NDArray[Any]]) -> None:

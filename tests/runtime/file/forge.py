@@ -93,7 +93,7 @@ def plain_manifest() -> dict[str, Any]:
         "format": {"major": 1, "minor": 0},
         "name": "linear",
         "members": [],
-        "contract": {"fields": [flux], "batch": "independent", "id_field": None},
+        "contract": {"fields": [flux], "batch": "independent", "id_field": None, "asked_absent": []},
         "preprocessing": {
             "forms": ["replay"],
             "preferred": "replay",

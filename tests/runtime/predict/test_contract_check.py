@@ -328,6 +328,18 @@ def test_ids_come_from_beside_the_data_sets_or_from_within_one() -> None:
     assert prepare(one, {"data": {"a": [1.0]}}).object_id is None
 
 
+@pytest.mark.parametrize(
+    "given",
+    [{"data": {"x": [1.0], "ivar": [2.0]}}, {"data": {"x": [1.0]}, "spectra": {"y": [1.0]}}],
+    ids=["a field", "a data set"],
+)
+def test_what_was_asked_for_and_not_there_is_refused(given: dict[str, Any]) -> None:
+    asking = replace(contract(field()), asked_absent=("data/ivar", "spectra"))
+    with pytest.raises(FieldsError, match="asks for this, and it was not there"):
+        prepare(asking, given)
+    assert prepare(asking, {"data": {"x": [1.0], "ivar": None, "else": [3.0]}}).rows == 1
+
+
 def test_many_bad_rows_are_a_few_lines() -> None:
     text = refusal([np.ones(3, "f4")] * 10 + [np.ones((2, 3), "f4")], IMAGE)
     assert len(text.splitlines()) == 7

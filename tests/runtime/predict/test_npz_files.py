@@ -52,6 +52,19 @@ def test_arrays_are_found_by_their_short_or_their_full_name(tmp_path: Path, cont
     assert batches[2]["sky"]["mag"].tolist() == [8] and batches[2]["object_id"].tolist() == ["e"]
 
 
+@pytest.mark.parametrize("column", ["survey/ivar", "ivar"])
+def test_a_column_that_was_asked_for_and_not_there_is_refused(
+    tmp_path: Path, contract: InputContract, column: str
+) -> None:
+    asking = replace(contract, asked_absent=("survey/ivar", "spectra"))
+    open_rows(rows_file(tmp_path / "rows.npz"), asking)
+    path = rows_file(tmp_path / "more.npz", **{column: np.ones(5), "spectra/x": np.ones(5)})
+    with pytest.raises(DataFileError) as caught:
+        open_rows(path, asking)
+    assert "survey/ivar: to_tensor asks for this, and it was not there" in str(caught.value)
+    assert "spectra: to_tensor asks for this" in str(caught.value)
+
+
 def test_ids_stand_where_one_is_told(tmp_path: Path, contract: InputContract) -> None:
     path = rows_file(tmp_path / "rows.npz", source=np.arange(5))
     (batch,) = open_rows(path, contract, ids="source").batches(5)
