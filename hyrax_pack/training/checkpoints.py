@@ -43,6 +43,8 @@ class Position:
         What it was chosen by.
     scheduler_steps : int
         How often the scheduler had stepped when the epoch under way began.
+    scheduled_by_class : bool
+        Whether the class was seen to step it.
     """
 
     epoch: int = 1
@@ -54,6 +56,7 @@ class Position:
     best_metric: str = ""
     best_score: float = float("inf")
     scheduler_steps: int = 0
+    scheduled_by_class: bool = False
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ import time
 from typing import Any, NoReturn
 
 import torch
-from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from hyrax_pack.data.tensors import move_batch
 from hyrax_pack.errors import Interrupted, TrainingError
@@ -22,6 +21,7 @@ from hyrax_pack.training.parallel import World, add_sums
 from hyrax_pack.training.preparing import Parts
 from hyrax_pack.training.progress import Reporter
 from hyrax_pack.training.saving import Saver
+from hyrax_pack.training.scheduling import Scheduling
 from hyrax_pack.training.stopping import Stop
 from hyrax_pack.training.tracking import Tracking
 
@@ -62,6 +62,7 @@ class Training:
         self.reporter, self.tracking, self.stop = reporter, tracking, stop
         self.epochs = int(run.config.get("train.epochs"))
         self.saver = Saver(run, parts, world, journal, reporter)
+        self.scheduling = Scheduling(parts.model, reporter.say)
         self.mean = Mean()
         self._save_at = self._next_save()
         self.position = Position() if checkpoint is None else self.saver.restore(checkpoint, self.mean)
@@ -80,7 +81,7 @@ class Training:
         """
         while self.position.epoch <= self.epochs:
             if self.position.batch == 0:
-                self.position.scheduler_steps = self._scheduler_steps()
+                self.scheduling.begin_epoch(self.position)
             started, first = time.monotonic(), self.position.batch
             self._train_rows()
             rows = sum(self.parts.train.sizes(number)[1] for number in range(first, self.position.batch))
@@ -88,6 +89,7 @@ class Training:
             if self.position.epoch <= self.epochs and any(self.world.gather(self.stop.asked)):
                 raise self._stopped(f"after epoch {self.position.epoch - 1} of {self.epochs}")
         self._say(words_at_the_end(self.position, validates=self.parts.validate is not None))
+        self._say(self.scheduling.words_at_the_end())
         self._test()
 
     def _train_rows(self) -> None:
@@ -157,7 +159,7 @@ class Training:
         if validated is not None:
             self._write("validation/", validated)
         self._call(spec.validate_post_epoch)
-        self._step_scheduler((validated or figures)["loss"])
+        self.scheduling.end_epoch(position, (validated or figures)["loss"])
         before = position.metric
         best = choose_epoch(position, figures, validated)
         self._say(words_on_validation(before, position, validated))
@@ -235,21 +237,6 @@ class Training:
         with user_code(where, TrainingError):
             found = getattr(self.parts.model, hook)()
         return {name: to_float(value) for name, value in parse_numbers(found, where).items()}
-
-    def _scheduler_steps(self) -> int:
-        """How often the scheduler has stepped, where it counts."""
-        return int(getattr(getattr(self.parts.model, "scheduler", None), "last_epoch", 0))
-
-    def _step_scheduler(self, score: float) -> None:
-        """Once an epoch, unless the class has stepped it itself."""
-        scheduler = getattr(self.parts.model, "scheduler", None)
-        if scheduler is None or self._scheduler_steps() != self.position.scheduler_steps:
-            return
-        with user_code(f"{type(scheduler).__name__}.step", TrainingError):
-            if isinstance(scheduler, ReduceLROnPlateau):
-                scheduler.step(score)
-            else:
-                scheduler.step()
 
     def _say(self, words: str) -> None:
         if words:

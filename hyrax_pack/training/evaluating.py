@@ -110,3 +110,6 @@ def default_device(device: torch.device) -> AbstractContextManager[Any]:
 
 def _no_step(closure: Callable[[], float] | None = None) -> float | None:
     return None if closure is None else closure()
+
+
+_no_step._wrapped_by_lr_sched = True  # type: ignore[attr-defined]  # else torch's schedulers warn of a step of ours

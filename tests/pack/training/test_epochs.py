@@ -151,6 +151,28 @@ def test_a_scheduler_that_the_class_steps_is_not_stepped_again(train: Train) -> 
     assert [value for _, _, value in named(run, "training/epoch/rate")] == pytest.approx([0.1 * 0.5**steps])
 
 
+def test_a_scheduler_that_the_class_steps_now_and_then_is_left_to_it(train: Train) -> None:
+    scheduler = {"name": "torch.optim.lr_scheduler.StepLR", "step_size": 1, "gamma": 0.5}
+    run = train("plain.py:StepsSometimes", scheduler=scheduler, train__epochs=3)
+    assert [value for _, _, value in named(run, "training/epoch/rate")] == pytest.approx([0.1, 0.05, 0.025])
+
+
+def test_a_scheduler_that_turns_out_to_be_stepped_by_the_class_is_left_to_it_from_then_on(
+    train: Train, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scheduler = {"name": "torch.optim.lr_scheduler.StepLR", "step_size": 1, "gamma": 0.5}
+    run = train("plain.py:StepsInSecret", scheduler=scheduler, train__epochs=3)
+    halvings = [0, 1 + 4, 1 + 8]
+    expected = [0.1 * 0.5**count for count in halvings]
+    assert [value for _, _, value in named(run, "training/epoch/rate")] == pytest.approx(expected)
+    assert "The class steps its scheduler itself in epoch 2." in capsys.readouterr().err
+
+
+def test_a_scheduler_whose_step_nobody_calls_is_said(train: Train, capsys: pytest.CaptureFixture[str]) -> None:
+    train("plain.py:NeverSteps", scheduler={"name": "torch.optim.lr_scheduler.StepLR", "step_size": 1})
+    assert "The StepLR never stepped: the class has code that steps it" in capsys.readouterr().err
+
+
 def test_a_class_that_saves_and_loads_itself_does(train: Train) -> None:
     run = train("plain.py:OwnFormat")
     assert set(torch.load(run.weights(), weights_only=True)) == {"format", "parts"}

@@ -99,6 +99,39 @@ class StepsItself(Rated):
 
 
 @hyrax_model
+class StepsSometimes(Rated):
+    """Steps its scheduler with every fifth batch, which is not in every epoch, under another name."""
+
+    def train_step(self, batch):
+        result = super().train_step(batch)
+        self.steps = getattr(self, "steps", 0) + 1
+        plan = self.scheduler
+        if self.steps % 5 == 0:
+            plan.step()
+        return result
+
+
+@hyrax_model
+class NeverSteps(Rated):
+    """Has a method that steps the scheduler, and that nobody calls."""
+
+    def on_train_epoch_end(self):
+        self.scheduler.step()
+
+
+@hyrax_model
+class StepsInSecret(Rated):
+    """Steps its scheduler from the second epoch on, in a way that its code does not show."""
+
+    def train_step(self, batch):
+        result = super().train_step(batch)
+        self.steps = getattr(self, "steps", 0) + 1
+        if self.steps > 4:
+            vars(self)["sched" + "uler"].__class__.step(vars(self)["sched" + "uler"])
+        return result
+
+
+@hyrax_model
 class NumpyState(Plain):
     """Gives numpy's numbers as extra state, which no weights file can hold."""
 
