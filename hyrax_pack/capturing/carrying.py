@@ -84,6 +84,8 @@ def _pack_contents(name: str, luggage: Luggage) -> None:
     luggage.problems += alternatives(definition)
     inside = luggage.inside[name] = _pack_imports_inside(definition, luggage)
     for outer, line in outer_names(definition, text).items():
+        if outer in definition.function.__code__.co_freevars:  # told as what it is: a closure
+            continue
         _pack_name(outer, definition.where(line), definition, luggage)
     luggage.problems += forbidden_constructs(definition, luggage.meaning | inside)
     luggage.notes += [
@@ -293,6 +295,8 @@ def _what_it_is(value: Any, name: str, statements: list[FileStatement]) -> str:
         code = value.__code__
         place = f"{shown_name(code.co_filename, value.__globals__)}:{code.co_firstlineno}"
         return f"a function of another file ({place}); move it into this one"
+    if callable(value) and (what := what_instead(value)):
+        return what
     if kind.__name__ == "ndarray":
         return f"an array of shape {value.shape} made when the file was imported; {inside}"
     assigned = [(one, written) for one in statements if (written := _assigned_to(name, one.node)) is not None]

@@ -10,7 +10,7 @@ Runs in the fresh process (see hyrax_pack.capturing.fresh_process): numpy and th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,8 @@ from hyrax_pack.capturing.rounding import Array, Call, Slots, of_row, rounding_o
 NEIGHBOURS = 4
 # Rounding may differ between a batch of one and of several: relative to the value, by float width.
 _ANOTHER_SIZE = {2: 8e-3, 4: 1e-4, 8: 1e-12}
+# In a batch of one size no more than the last bits.
+_LAST_BITS = {2: 4 * 2.0**-10, 4: 4 * 2.0**-23, 8: 4 * 2.0**-52}
 
 Path = tuple[str, ...]
 
@@ -65,22 +67,56 @@ def find_coupling(
     before = call(copy_input(company.together), company.rows)
     if before is None:
         return None
-    if part[0] == 0 and (found := _twice(call, company, before)):
+    neighbours = _Neighbours(call, company, before)
+    if part[0] == 0 and (found := _twice(call, company, neighbours)):
         return found
     for number, attempt in enumerate(_attempts(company, literals_of(text), read)):
-        if number % part[1] == part[0] and (found := _try(call, company, before, attempt)):
+        if number % part[1] == part[0] and (found := _try(call, company, neighbours, attempt)):
             return found
     return None
 
 
-def _try(call: Call, company: Company, before: Slots, attempt: _Attempt) -> str | None:
+class _Neighbours:
+    """What ordinary rows give among themselves, and what is rounding in it."""
+
+    def __init__(self, call: Call, company: Company, before: Slots) -> None:
+        self.before = before
+        self._call, self._company = call, company
+        self._noise: list[Any] | None = None
+
+    def differ(self, after: Slots, rows: Sequence[int]) -> str | None:
+        """What is wrong with some rows after another has been changed; None where nothing is."""
+        if len(self.before) != len(after):
+            return f"({len(self.before)} slots become {len(after)})"
+        for place, (one, other) in enumerate(zip(self.before, after, strict=True)):
+            if one is None or other is None or not len(one):
+                if (one is None) != (other is None):
+                    return f"(slot {place} is there or not)"
+                continue
+            if one.shape != other.shape or one.dtype != other.dtype:
+                return f"(slot {place}: {one.dtype} {one.shape} becomes {other.dtype} {other.shape})"
+            difference = greatest_difference(one[list(rows)], other[list(rows)])
+            if difference and not all(self._is_rounding(one, other, place, row) for row in rows):
+                return f"(slot {place}, by {difference:.3g})"
+        return None
+
+    def _is_rounding(self, one: Array, other: Array, place: int, row: int) -> bool:
+        """Whether a row differs by no more than its last bits: numpy may take another way beside a row of NaN."""
+        if one.dtype.kind != "f":
+            return not greatest_difference(one[row], other[row])
+        if self._noise is None:
+            self._noise = rounding_of(self._call, self._company.together, self._company.rows, self.before)
+        return _is_equal(one[row], other[row], of_row(self._noise, place, row), relative=_LAST_BITS)
+
+
+def _try(call: Call, company: Company, neighbours: _Neighbours, attempt: _Attempt) -> str | None:
     changed = _with_first_row(company.together, attempt)
     if changed is None:
         return None
     after = call(changed, company.rows)
     if after is None:
         return None
-    if found := _neighbours_differ(before, after, range(1, company.rows)):
+    if found := neighbours.differ(after, range(1, company.rows)):
         return f"where one row is {attempt.words}, the rows beside it change {found}"
     changed_alone = _with_first_row(company.alone, attempt)
     if changed_alone is None:
@@ -104,7 +140,7 @@ def _rounding(call: Call, company: Company, attempt: _Attempt, alone: Slots, bes
     return [np.maximum(*(of_row(each, place, 0) for each in both)) for place in range(len(alone))]
 
 
-def _twice(call: Call, company: Company, before: Slots) -> str | None:
+def _twice(call: Call, company: Company, neighbours: _Neighbours) -> str | None:
     """The same object may be there twice, as in a stream of alerts."""
     twice = copy_input(company.together)
     for path in _paths(twice, company.rows, lambda _: True):
@@ -113,9 +149,9 @@ def _twice(call: Call, company: Company, before: Slots) -> str | None:
     after = call(twice, company.rows)
     if after is None:
         return None
-    if found := _neighbours_differ(before, after, [0, *range(2, company.rows)]):
+    if found := neighbours.differ(after, [0, *range(2, company.rows)]):
         return f"where a row is there twice, the rows beside it change {found}"
-    first = [None if slot is None else slot[:1] for slot in before]
+    first = [None if slot is None else slot[:1] for slot in neighbours.before]
     found = _row_differs(first, after, 1, lambda: rounding_of(call, company.alone, 1, first))
     return f"a row that is there twice gives two results {found}" if found else None
 
@@ -194,22 +230,6 @@ def _replaced(column: Any, new: Array) -> Any:
     return [as_before, *column[1:]]
 
 
-def _neighbours_differ(before: Slots, after: Slots, rows: Sequence[int]) -> str | None:
-    if len(before) != len(after):
-        return f"({len(before)} slots become {len(after)})"
-    for place, (one, other) in enumerate(zip(before, after, strict=True)):
-        if one is None or other is None or not len(one):
-            if (one is None) != (other is None):
-                return f"(slot {place} is there or not)"
-            continue
-        if one.shape != other.shape or one.dtype != other.dtype:
-            return f"(slot {place}: {one.dtype} {one.shape} becomes {other.dtype} {other.shape})"
-        difference = greatest_difference(one[list(rows)], other[list(rows)])
-        if difference:  # the batch is of the same size: not even rounding may differ
-            return f"(slot {place}, by {difference:.3g})"
-    return None
-
-
 def _row_differs(alone: Slots, beside: Slots, at: int, rounding: Callable[[], list[Any]]) -> str | None:
     """What is wrong with a row beside others; `rounding` is asked where a difference needs an explanation."""
     for place, (one, other) in enumerate(zip(alone, beside, strict=False)):
@@ -222,10 +242,10 @@ def _row_differs(alone: Slots, beside: Slots, at: int, rounding: Callable[[], li
     return None
 
 
-def _is_equal(one: Array, other: Array, rounding: Any) -> bool:
+def _is_equal(one: Array, other: Array, rounding: Any, relative: Mapping[int, float] = _ANOTHER_SIZE) -> bool:
     if one.dtype.kind != "f":
         return not greatest_difference(one, other)
     with np.errstate(all="ignore"):
-        allowed = _ANOTHER_SIZE[one.dtype.itemsize] * np.maximum(np.abs(one), np.abs(other)) + rounding
+        allowed = relative[one.dtype.itemsize] * np.maximum(np.abs(one), np.abs(other)) + rounding
         same = (one == other) | (np.isnan(one) & np.isnan(other)) | (np.abs(one - other) <= allowed)
     return bool(same.all())

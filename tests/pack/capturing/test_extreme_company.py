@@ -124,6 +124,9 @@ def batch(rows: Sequence[int]) -> dict[str, Any]:
         ),
         pytest.param("x = np.array(d['flux'])\nreturn x - x[::-1] * np.isneginf(x).any()", id="minus infinity"),
         pytest.param(
+            "x = np.array(d['flux'])\nreturn x + np.float32(1e-6) * np.isnan(x).any()", id="hardly more than last bits"
+        ),
+        pytest.param(
             "x = np.array(d['flux'])\nif np.array(d['scale']).min() == 0:\n    x = x * 2\nreturn x",
             id="a zero in one field",
         ),
@@ -161,6 +164,12 @@ def test_a_dormant_rule_over_the_batch_is_found(body: str) -> None:
             "x = np.array(d['flux'])\nx = x - x.mean(axis=1, keepdims=True)\n"
             "return x @ np.polynomial.legendre.legvander(np.linspace(-1, 1, 6), 3).astype('f4')",
             id="what cancels out",
+        ),
+        pytest.param(
+            "x = np.stack([d['flux'], d['flux'], d['flux']], 1)\n"
+            "low, high = np.nanpercentile(x, [1, 99.5], axis=(1, 2), keepdims=True)\n"
+            "return ((x - low) / (high - low)).astype('f4')",
+            id="last bits, where numpy takes another way for a row of NaN",
         ),
         pytest.param("return np.stack([np.pad(c, (0, 20))[:12] for c in d['curve']])", id="curves cut to one length"),
         pytest.param(

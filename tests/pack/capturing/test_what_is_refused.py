@@ -684,6 +684,7 @@ def test_a_closure_shows_its_value(refusal):
         """
     )
     assert "stamps.py:3: `scale` = 3.5 comes from the function around it (a closure); write it inside" in message
+    assert "is not defined" not in message
 
 
 def test_a_function_that_is_also_called_to_tensor_must_be_renamed(refusal):
@@ -755,6 +756,22 @@ def test_a_helper_brings_its_own_problems_with_their_lines(refusal):
     )
     assert "stamps.py:4: `OFFSET`: `float('1')`" in message.replace('"', "'")
     assert "stamps.py:6: `torch`: torch will be missing where it runs" in message
+
+
+def test_a_helper_that_is_wrapped_is_refused_by_what_wraps_it(refusal):
+    message = refusal(
+        """
+        import functools
+        @functools.lru_cache(maxsize=None)
+        def window(n):
+            return n
+        class StampNet:
+            @staticmethod
+            def to_tensor(data_dict):
+                return data_dict["data"]["image"] * window(21)
+        """
+    )
+    assert "stamps.py:8: `window`: wrapped by functools.lru_cache (`@functools.lru_cache(maxsize=None)` on" in message
 
 
 def test_a_helper_that_is_a_lambda_is_refused(refusal):
