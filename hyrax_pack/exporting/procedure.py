@@ -18,13 +18,14 @@ from torch import nn
 from hyrax_pack.errors import ParityError
 from hyrax_pack.exporting.carried_weights import check_carried_weights
 from hyrax_pack.exporting.drawing import Drawn, draw_graph
+from hyrax_pack.exporting.guards import beyond_guards, guards_of
 from hyrax_pack.exporting.independence import Batch, check_extreme_company
 from hyrax_pack.exporting.measuring import Measured, measure_model
 from hyrax_pack.exporting.network import Network
 from hyrax_pack.exporting.parity import Gate, Record
 from hyrax_pack.exporting.reporting import Classes, describe_outputs, notes_of, report_parity
 from hyrax_pack.exporting.slots import MakeSlots
-from hyrax_pack.exporting.tracing import OPSET, guards_in
+from hyrax_pack.exporting.tracing import OPSET
 from hyrax_pack.exporting.trials import Trial
 
 
@@ -109,7 +110,8 @@ def finished(measured: Measured[Any], drawn: Drawn, batch: Batch, *, fresh: bool
     CoupledRowsError
         An extreme row changes its neighbours' answers, and the batch is not declared joint.
     """
-    records = hold_against(measured, drawn)
+    tried, untried = beyond_guards(measured, drawn.heard)
+    records = hold_against(tried, drawn)
     if batch == "independent":  # last: where tracing or the gate finds the same fault, they name the line
         check_extreme_company(measured.reference, measured.answers[0].trial, measured.noise)
     return Network(
@@ -119,10 +121,10 @@ def finished(measured: Measured[Any], drawn: Drawn, batch: Batch, *, fresh: bool
         outputs=drawn.outputs,
         layout=drawn.layout,
         batch=batch,
-        parity=report_parity(measured, records, drawn.route, fresh=fresh),
+        parity=report_parity(tried, records, drawn.route, fresh=fresh),
         batch_proof=measured.batch_proof,
         route=drawn.route,
-        notes=(*measured.notes, *drawn.notes, *notes_of(measured.noise, records, fresh=fresh)),
+        notes=(*measured.notes, *drawn.notes, *untried, *notes_of(measured.noise, records, fresh=fresh)),
         reference=measured.reference,
     )
 
@@ -135,10 +137,9 @@ def hold_against(measured: Measured[Any], drawn: Drawn) -> dict[str, Record]:
     ParityError
         They disagree, on any trial and output.
     """
-    pool = measured.answers[0].trial
 
     def guards() -> Sequence[str]:
-        return guards_in(drawn.heard, measured.reference.watch(pool.slots).files)
+        return [str(guard) for guard in guards_of(measured, drawn.heard)]
 
     try:
         session = open_session(drawn.graph, drawn.weights.data if drawn.weights.size else None)
