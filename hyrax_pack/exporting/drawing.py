@@ -22,7 +22,7 @@ from hyrax_pack.exporting.reference import Reference
 from hyrax_pack.exporting.slots import Layout, MakeSlots, Slots, make_rows
 from hyrax_pack.exporting.tracing import LEAST_OPSET, OPSET, Traced, guards_in, trace
 from hyrax_pack.exporting.trials import PRIMES, traced_batch_size
-from hyrax_pack.exporting.watching import UserCode
+from hyrax_pack.exporting.watching import OperatorWatch, UserCode
 from hyrax_pack.exporting.weights import Weights, externalise
 
 OLDER_EXPORTER = "the graph was made by torch's older exporter: its newer one takes no packed sequences"
@@ -108,14 +108,24 @@ def _traced(
     with UserCode() as attempt, attributes_restored(reference.model):
         reference.run(slots, keep_state=True)  # what it caches is then there already, and no fake tensor
         made.append(trace(inference, inputs, tensors, opset, heard))
+    watch = reference.watch(slots)
+    _check_no_value_asserted(watch)
     if attempt.error is None:
         return made[0], "dynamo", ()
-    watch = reference.watch(slots)
     if takes_this_route(inference, watch):
         with attributes_restored(reference.model):
             traced = trace_packed(inference, inputs, tensors, names, opset, watch)
         return traced, "torchscript", (OLDER_EXPORTER,)
     raise explain(attempt.error, watch, guards_in(heard, watch.files)) from attempt.error
+
+
+def _check_no_value_asserted(watch: OperatorWatch) -> None:
+    """Refuse checks of values in the model's code: torch leaves them out of the graph, without a word."""
+    if watch.asserted:
+        raise ExportError(
+            f"the model raises for some values ({watch.asserted[0]}), and a graph cannot: it would answer. Move the "
+            "check into to_tensor, or drop it"
+        )
 
 
 def _check_counts(model: ir.Model, layout: Layout, outputs: Sequence[Output]) -> None:

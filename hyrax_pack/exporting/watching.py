@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import functools
+import linecache
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,6 +18,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 _PACKAGE = Path(__file__).parents[1]
 _OURS = tuple(str(_PACKAGE / folder) for folder in ("exporting", "data", "workflow"))
 _TORCH = str(Path(torch.__file__).parent)
+# Operators that make a Python value of a tensor, and those that raise where it is not true.
+_READING = ("aten._local_scalar_dense", "aten.is_nonzero", "aten.equal")
+_ASSERTING = ("aten._assert_async",)
 _OTHERS = ("onnxscript", "onnx_ir", "onnx", "numpy", "contextlib.py", "functools.py")
 
 
@@ -31,6 +37,8 @@ class OperatorWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         Operators that gave floats of less than 64 bits, with their line.
     steps : list of (str, str)
         Operators with their lines, in order, as far as they come from the user's code.
+    asserted : list of str
+        Lines of `assert` statements that look at values, and of torch's own assertions.
     """
 
     def __init__(self) -> None:
@@ -39,6 +47,7 @@ class OperatorWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.random: dict[str, str] = {}
         self.narrow: dict[str, str] = {}
         self.steps: list[tuple[str, str]] = []
+        self.asserted: list[str] = []
 
     @property
     def files(self) -> frozenset[str]:
@@ -54,6 +63,10 @@ class OperatorWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if not line:
             return result
         self.steps.append((name, line))
+        if name.startswith(_READING):
+            self.asserted.extend(_asserting_lines(sys._getframe(1)))
+        elif name.startswith(_ASSERTING):
+            self.asserted.append(line)
         seen = self.lines.setdefault(name, [])
         if line not in seen:
             seen.append(line)
@@ -138,6 +151,30 @@ def _line_of_frame(frame: FrameType | None) -> str:
             summary = traceback.FrameSummary(filename, outer.f_lineno, outer.f_code.co_name)
             return place(filename, outer.f_lineno, summary.line)
     return ""
+
+
+def _asserting_lines(frame: FrameType | None) -> Iterator[str]:
+    """The `assert` statements of the user's code that a call is made from."""
+    for outer in _outwards(frame):
+        filename, number = outer.f_code.co_filename, outer.f_lineno
+        if filename.startswith(_OURS):
+            return
+        if not is_users(filename):
+            continue
+        first = next((at for at in _assertions(filename) if at.start <= number < at.stop), None)
+        if first is not None:
+            yield place(filename, first.start, linecache.getline(filename, first.start))
+
+
+@functools.lru_cache(maxsize=64)
+def _assertions(filename: str) -> tuple[range, ...]:
+    """The lines of every `assert` statement of a file; none where its text is not to be had."""
+    try:
+        tree = ast.parse("".join(linecache.getlines(filename)))
+    except SyntaxError:
+        return ()
+    found = (node for node in ast.walk(tree) if isinstance(node, ast.Assert))
+    return tuple(range(node.lineno, (node.end_lineno or node.lineno) + 1) for node in found)
 
 
 def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
