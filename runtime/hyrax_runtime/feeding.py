@@ -30,7 +30,7 @@ def replay_feed(function: Callable[[Any], Any], preprocessing: Preprocessing) ->
     def feed(data_dict: Mapping[str, Any], rows: int) -> Feeds:
         try:
             result = function(data_dict)
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a program that the text ends would leave with 0
             raise ReplayError(f"to_tensor raised {_described(error)}") from error
         if plain is not None and plain.holds(result, rows):
             return {plain.name: result}
@@ -88,7 +88,7 @@ def _place(path: str) -> tuple[str | None, str]:
     return (friendly, name) if slash else (None, path)
 
 
-def _described(error: Exception) -> str:
+def _described(error: BaseException) -> str:
     """Say what was raised and at which line of the captured text, if it was reached."""
     import traceback  # only a failure needs it
 

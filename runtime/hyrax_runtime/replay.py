@@ -76,7 +76,7 @@ def compile_function(text: str | bytes, *, where: str = "to_tensor.py") -> Calla
     TextError
         The text is more than imports, literal constants and functions.
     RequirementError
-        An import at its top level fails here.
+        An import at its top level fails here, in whatever way.
 
     Examples
     --------
@@ -112,6 +112,9 @@ def _defined(tree: ast.Module, text: str | bytes, where: str) -> Callable[[Any],
         exec(code, module.__dict__)
     except ImportError as error:
         raise RequirementError(f"{where} needs a module that is not installed here: {error}") from error
+    except (Exception, SystemExit) as error:
+        said = f"{type(error).__name__}: {error}".strip().partition("\n")[0]
+        raise RequirementError(f"{where}: a module that it imports fails here with {said}") from error
     function: Callable[[Any], Any] = np.errstate(all="ignore")(module.__dict__[FUNCTION])
     return function
 

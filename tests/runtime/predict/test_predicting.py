@@ -10,6 +10,9 @@ import hyrax_runtime as hr
 import numpy as np
 import pytest
 from hyrax_runtime.errors import BatchError, FieldsError, ReplayError, RunError, UsageError
+from hyrax_runtime.feeding import replay_feed
+from hyrax_runtime.manifest import Preprocessing, Slot
+from hyrax_runtime.replay import compile_function
 
 from tests.runtime.predict import forging
 
@@ -166,6 +169,15 @@ def test_what_to_tensor_raises_names_its_line(predictor: hr.Predictor, sources: 
     rows["data"]["survey"][1] = "unknown"
     with pytest.raises(ReplayError, match=r"to_tensor raised ValueError: no zero point .*, line 7 of to_tensor.py"):
         predictor.predict(rows)
+
+
+def test_a_to_tensor_that_ends_the_program_is_an_error_of_its_row() -> None:
+    text = "def to_tensor(data_dict):\n    import sys\n\n    sys.exit()\n"
+    slot = Slot("tensor", "float32", ("N",), "x")
+    recorded = Preprocessing(("replay",), "replay", "array", (slot,), False, (), None)
+    feed = replay_feed(compile_function(text), recorded)
+    with pytest.raises(ReplayError, match=r"to_tensor raised SystemExit, line 4 of to_tensor\.py"):
+        feed({"data": {"x": [1.0]}}, 1)
 
 
 def test_a_joint_batch_is_never_cut_and_never_masked(joint_bundle: Path, pin: Any, sources: Any) -> None:

@@ -69,6 +69,15 @@ def test_a_module_that_is_missing_at_the_top_level_is_named():
         compile_function("import nosuchmodule\ndef to_tensor(d):\n    return d\n")
 
 
+@pytest.mark.parametrize("fails", ["raise SystemExit", "1 / 0", "import numpy.nowhere"])
+def test_a_module_that_fails_in_whatever_way_is_one_line_and_ends_no_program(fails, tmp_path, monkeypatch):
+    (tmp_path / "broken_here.py").write_text(f"{fails}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "broken_here", raising=False)
+    with pytest.raises(RequirementError, match=r"to_tensor\.py.* (fails|not installed) here"):
+        compile_function("import broken_here\ndef to_tensor(d):\n    return d\n")
+
+
 def test_a_numpy_py_in_the_current_folder_is_not_what_the_text_gets(tmp_path, monkeypatch):
     (tmp_path / "numpy.py").write_text("raise RuntimeError('the wrong numpy')\n")
     monkeypatch.chdir(tmp_path)
