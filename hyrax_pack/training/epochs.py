@@ -12,6 +12,7 @@ from hyrax_pack.data.tensors import move_batch
 from hyrax_pack.errors import Interrupted, TrainingError
 from hyrax_pack.resolving import user_code
 from hyrax_pack.run import Journal, Run
+from hyrax_pack.training.agreeing import Agreement
 from hyrax_pack.training.checkpoints import Checkpoint, Position
 from hyrax_pack.training.choosing import choose_epoch, words_at_the_end, words_on_validation
 from hyrax_pack.training.diverging import loss_error
@@ -63,6 +64,7 @@ class Training:
         self.epochs = int(run.config.get("train.epochs"))
         self.saver = Saver(run, parts, world, journal, reporter)
         self.scheduling = Scheduling(parts.model, reporter.say)
+        self.agreement = Agreement(parts.model, world)
         self.mean = Mean()
         self._save_at = self._next_save()
         self.position = Position() if checkpoint is None else self.saver.restore(checkpoint, self.mean)
@@ -137,7 +139,9 @@ class Training:
         if not math.isfinite(figures["loss"]):
             self._refuse_loss(figures["loss"])
         self._write("training/", figures)
-        stop, save = zip(*self.world.gather((self.stop.asked, time.monotonic() >= self._save_at)), strict=True)
+        mine = (self.stop.asked, time.monotonic() >= self._save_at, self.agreement.checksum())
+        stop, save, checksums = zip(*self.world.gather(mine), strict=True)
+        self.agreement.check(list(checksums), self.position.step)
         if any(stop):
             self._interrupt()
         if any(save) and self.position.batch < len(self.parts.train):
@@ -176,6 +180,7 @@ class Training:
         if not math.isfinite(figures["loss"]):
             self._refuse_loss(figures["loss"])
         self.saver.check_finite(self.position)
+        self.world.same_buffers(self.parts.model)
         self._call(self.parts.spec.train_post_epoch)
         return figures | self._epoch_metrics()
 
@@ -236,7 +241,8 @@ class Training:
         where = f"{self.parts.spec.name}.{hook}"
         with user_code(where, TrainingError):
             found = getattr(self.parts.model, hook)()
-        return {name: to_float(value) for name, value in parse_numbers(found, where).items()}
+        here = {name: (to_float(value), 1) for name, value in parse_numbers(found, where).items()}
+        return means(add_sums(self.world, here))
 
     def _say(self, words: str) -> None:
         if words:

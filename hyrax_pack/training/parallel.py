@@ -8,13 +8,14 @@ mean is weighted by each process's rows; that is the gradient of a loss which is
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import torch
 from torch import nn
 
 from hyrax_pack.errors import TrainingError
+from hyrax_pack.training.state import Memento
 
 
 class World(Protocol):
@@ -37,6 +38,9 @@ class World(Protocol):
 
     def same_start(self, model: nn.Module) -> None:
         """Give every process the first one's weights and buffers."""
+
+    def same_buffers(self, model: nn.Module) -> None:
+        """Give every process the first one's buffers: those that its weights are saved with."""
 
     def close(self) -> None:
         """Leave."""
@@ -63,6 +67,9 @@ class Alone:
         """Nothing to weigh."""
 
     def same_start(self, model: nn.Module) -> None:
+        """Nothing to send."""
+
+    def same_buffers(self, model: nn.Module) -> None:
         """Nothing to send."""
 
     def close(self) -> None:
@@ -104,17 +111,17 @@ class Together:
 
     def same_start(self, model: nn.Module) -> None:
         """Give every process the first one's weights and buffers."""
-        with torch.no_grad():
-            for tensor in (*model.parameters(), *model.buffers()):
-                contiguous = tensor.contiguous()
-                torch.distributed.broadcast(contiguous, src=0)
-                tensor.copy_(contiguous)
+        _broadcast([*learned_tensors(model).values(), *model.buffers()])
+
+    def same_buffers(self, model: nn.Module) -> None:
+        """Give every process the first one's buffers: those that its weights are saved with."""
+        _broadcast(list(model.buffers()))
 
     def watch_gradients(self, model: nn.Module) -> None:
         """Average gradients at the end of every backward pass from now on."""
-        _GradientAverage(self, list(model.parameters()))
+        _GradientAverage(self, list(learned_tensors(model).values()))
 
-    def average(self, touched: torch.Tensor, parameters: list[nn.Parameter]) -> None:
+    def average(self, touched: torch.Tensor, parameters: list[torch.Tensor]) -> None:
         """Replace the gradients of all parameters that any process touched by their weighted mean."""
         if self._share_of_rows is None:
             return
@@ -135,7 +142,7 @@ class Together:
 class _GradientAverage:
     """Hooks on every parameter; the first that fires in a backward pass asks for a call when the pass has ended."""
 
-    def __init__(self, world: Together, parameters: list[nn.Parameter]) -> None:
+    def __init__(self, world: Together, parameters: list[torch.Tensor]) -> None:
         self._world = world
         self._parameters = parameters
         self._touched = torch.zeros(len(parameters), dtype=torch.uint8)
@@ -146,7 +153,7 @@ class _GradientAverage:
             self._watch(index, parameter)
             parameter.requires_grad_(not frozen)
 
-    def _watch(self, index: int, parameter: nn.Parameter) -> None:
+    def _watch(self, index: int, parameter: torch.Tensor) -> None:
         def fired(_parameter: torch.Tensor) -> None:
             self._touched[index] = 1
             if not self._pending:
@@ -162,7 +169,7 @@ class _GradientAverage:
         self._touched.zero_()
 
 
-def _by_kind(parameters: Iterable[nn.Parameter]) -> Iterable[list[torch.Tensor]]:
+def _by_kind(parameters: Iterable[torch.Tensor]) -> Iterable[list[torch.Tensor]]:
     """Gradients that can travel in one message: those of one dtype and device. One that is missing here is zero."""
     kinds: dict[tuple[torch.dtype, torch.device], list[torch.Tensor]] = {}
     for parameter in parameters:
@@ -170,6 +177,26 @@ def _by_kind(parameters: Iterable[nn.Parameter]) -> Iterable[list[torch.Tensor]]
             parameter.grad = torch.zeros_like(parameter)
         kinds.setdefault((parameter.grad.dtype, parameter.grad.device), []).append(parameter.grad)
     return kinds.values()
+
+
+def learned_tensors(model: nn.Module) -> dict[str, torch.Tensor]:
+    """Every tensor that training changes, by name: parameters, and what else the model's optimizers were given."""
+    named: dict[str, torch.Tensor] = dict(model.named_parameters())
+    known = set(map(id, named.values()))
+    for number, optimizer in enumerate(Memento(model, parameters=False).optimizers):
+        for tensor in (tensor for group in optimizer.param_groups for tensor in group["params"]):
+            if id(tensor) not in known:
+                known.add(id(tensor))
+                named[f"a tensor of {type(optimizer).__name__} {number + 1}"] = tensor
+    return named
+
+
+def _broadcast(tensors: Sequence[torch.Tensor]) -> None:
+    with torch.no_grad():
+        for tensor in tensors:
+            contiguous = tensor.contiguous()
+            torch.distributed.broadcast(contiguous, src=0)
+            tensor.copy_(contiguous)
 
 
 def add_sums(world: World, sums: dict[str, tuple[float, int]]) -> dict[str, tuple[float, int]]:

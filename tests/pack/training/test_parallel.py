@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -14,9 +15,10 @@ from typing import Any
 import pytest
 import torch
 
-from hyrax_pack.errors import Interrupted
+from hyrax_pack.errors import Interrupted, TrainingError
 from hyrax_pack.run import Run, newest_run
 from hyrax_pack.training import train_run
+from hyrax_pack.workflow import load_trained
 from tests.pack.training.conftest import MakeConfig, Train, in_child
 
 
@@ -106,21 +108,56 @@ def test_a_pair_that_is_stopped_goes_on_as_if_it_never_was(config: MakeConfig, t
     assert (expected.path / "metrics.jsonl").read_bytes() == (resumed.path / "metrics.jsonl").read_bytes()
 
 
-def test_torchrun_trains_one_run(train: Train, config: MakeConfig, tmp_path: Path) -> None:
-    alone = train(data_loader__batch_size=16)
-    settings = tmp_path / "settings.toml"
-    settings.write_text(config(data_loader__batch_size=8).to_toml())
-    script = tmp_path / "script.py"
-    script.write_text(
-        "import torch\n"
-        "from hyrax_pack.config import load_config\n"
-        "from hyrax_pack.training import train_run\n"
-        "torch.set_num_threads(1)\n"
-        f"train_run(load_config({str(settings)!r}), progress=False, track=False)\n"
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        ("apart.py:ByGrad", r"layer\.weight is not the same in all 2 processes after step 2\."),
+        ("apart.py:GradIntoOptimizer", r"layer\.weight is not the same in all 2 processes after step 2\."),
+        ("apart.py:LineSearch", r"torch\.optim\.LBFGS asks for a loss as often as"),
+    ],
+)
+def test_processes_that_come_apart_stop(config: MakeConfig, model: str, words: str) -> None:
+    def refused() -> None:
+        with pytest.raises(TrainingError, match=words):
+            train_run(config(model), progress=False, track=False)
+
+    assert in_two(refused) == [0, 0]
+
+
+def test_a_learned_tensor_that_is_no_parameter_is_learned_together(
+    train: Train, config: MakeConfig, tmp_path: Path
+) -> None:
+    alone = train("apart.py:Temperature", data_loader__batch_size=16)
+    both = config("apart.py:Temperature", data_loader__batch_size=8)
+    assert in_two(lambda: train_run(both, progress=False, track=False)) == [0, 0]
+    assert named(newest_run(tmp_path / "results"), "training/epoch/temperature") == pytest.approx(
+        named(alone, "training/epoch/temperature"), abs=1e-6
     )
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", f"--master-port={free_port()}"]
+
+
+def test_validation_is_by_the_buffers_that_are_saved(config: MakeConfig, tmp_path: Path) -> None:
+    both = config("apart.py:Normalised", split__validate=0.4)
+    assert in_two(lambda: train_run(both, progress=False, track=False)) == [0, 0]
+    trained = load_trained(newest_run(tmp_path / "results"), weights="last")
+    group = trained.provider.group("validate")
+    with torch.no_grad():
+        found = trained.model.validate_batch(trained.batch(group.data_dict(range(len(group)))))
+    assert float(found["loss"]) == pytest.approx(named(trained.run, "validation/loss")[-1], rel=1e-5)
+
+
+def test_the_line_that_the_pages_show_trains_one_run(train: Train, config: MakeConfig, tmp_path: Path) -> None:
+    alone = train(data_loader__batch_size=16)
+    settings = tmp_path / "digits.toml"
+    settings.write_text(config(data_loader__batch_size=8).to_toml())
+    page = (Path(__file__).parents[3] / "docs" / "training.md").read_text()
+    (line,) = re.findall(r"\$ torchrun (.+)", page)
+    launcher = [sys.executable, "-m", "torch.distributed.run", f"--master-port={free_port()}", *line.split()]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[3])}
-    subprocess.run([*launcher, str(script)], env=environment, check=True, capture_output=True, timeout=120)
-    assert len([path for path in (tmp_path / "results").iterdir() if not path.name.startswith(".")]) == 2
-    assert weights_differ_by(alone, newest_run(tmp_path / "results")) < 2e-6
+    done = subprocess.run(
+        launcher, cwd=tmp_path, env=environment, check=True, capture_output=True, text=True, timeout=120
+    )
+    assert len([path for path in (tmp_path / "results").iterdir() if "-train-" in path.name]) == 2
+    pair = newest_run(tmp_path / "results")
+    assert done.stdout.splitlines() == [str(pair.path)]
+    assert weights_differ_by(alone, pair) < 2e-6
     assert not torch.distributed.is_initialized()
