@@ -155,10 +155,17 @@ def _changes_of_words(dtype: np.dtype[Any], literals: Literals) -> Iterator[tupl
     words = {"an empty text": "", "a long text": "x" * 33} | {f"the text {word!r}": word for word in literals.words}
     for name, word in words.items():
         yield name, _replaced(np.asarray(word))
+    yield "its own text with .5 behind it", _reworded(lambda word: f"{word}.5")
+    yield "its own text without the last letter", _reworded(lambda word: word[:-1])
+    yield "its own text cut to 10 letters", _reworded(lambda word: word[:10])  # a day, where the others have hours
 
 
 def _replaced(value: Array) -> Change:
     return lambda row: value
+
+
+def _reworded(change: Callable[[str], str]) -> Change:
+    return lambda row: np.asarray(change(str(row[()]))) if row.ndim == 0 else None
 
 
 def _compares(node: ast.AST) -> bool:

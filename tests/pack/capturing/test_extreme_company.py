@@ -19,6 +19,7 @@ READ = {
     "data/counts",
     "data/bytes",
     "data/band",
+    "data/date",
     "data/good",
     "data/curve",
     "data/object_id",
@@ -49,6 +50,7 @@ def batch(rows: Sequence[int]) -> dict[str, Any]:
             "counts": [one.integers(3, 30, 4).astype(np.uint16) for one in random],
             "bytes": [one.integers(60, 250, 4).astype(np.uint8) for one in random],
             "band": ["gri"[row % 3] for row in rows],
+            "date": [f"2024-01-{row + 10}T12:00" for row in rows],
             "curve": [one.normal(size=6 + row % 3) for row, one in zip(rows, random, strict=True)],
             "good": [np.bool_(True) for _ in rows],
             "object_id": [np.int64(row) for row in rows],
@@ -113,6 +115,11 @@ def batch(rows: Sequence[int]) -> dict[str, Any]:
         pytest.param("x = np.array(d['flux'])\nreturn x * 2 if 'y' in d['band'] else x", id="a band that no row has"),
         pytest.param("x = np.array(d['flux'])\nreturn x / max(map(len, d['band']))", id="the length of a text"),
         pytest.param("x = np.array(d['flux'])\nreturn x * 2 if '' in d['band'] else x", id="an empty text"),
+        pytest.param(
+            "t = np.array(d['date'], dtype='datetime64')\n"
+            "return (t - np.datetime64('2024-01-01')).astype('f8')[:, None]",
+            id="the unit of dates, which the finest of them decides",
+        ),
         pytest.param(
             "n = max(12, max(map(len, d['curve'])))\nreturn np.stack([np.pad(c, (0, n - len(c))) for c in d['curve']])",
             id="a curve longer than any",
