@@ -18,14 +18,14 @@ from hyrax_runtime.replay_text import FUNCTION, is_literal
 from hyrax_pack.capturing.assembling import function_text, stripped_annotations
 from hyrax_pack.capturing.file_statements import FileStatement, statements_binding
 from hyrax_pack.capturing.finding import Definition, Finder, alternatives
-from hyrax_pack.capturing.forbidden import BUILTINS, forbidden_constructs, imported_names, imports_inside
+from hyrax_pack.capturing.forbidden import forbidden_constructs, imported_names, imports_inside
 from hyrax_pack.capturing.kept_state import kept_state
 from hyrax_pack.capturing.later_changes import later_changes
 from hyrax_pack.capturing.live import Live, what_instead
 from hyrax_pack.capturing.modules import is_module, refused_module, refused_name
-from hyrax_pack.capturing.outer_names import is_dunder, is_pythons_own, outer_names
+from hyrax_pack.capturing.outer_names import is_dunder, outer_names
 from hyrax_pack.capturing.signatures import against_the_call, is_same_literal, shown_value, signature_problems
-from hyrax_pack.capturing.source_file import shown_name
+from hyrax_pack.capturing.staying_behind import hides_a_builtin, refused_builtin, why_not
 from hyrax_pack.capturing.surroundings import catches_any_warning, makes_warnings_errors
 from hyrax_pack.errors import CaptureError, Problem
 
@@ -135,9 +135,9 @@ def _pack_name(name: str, where: str, definition: Definition, luggage: Luggage) 
     if name in luggage.imports or name in luggage.constants:
         return
     if name not in namespace or is_dunder(name):
-        what: str | None = _refused_builtin(name)
+        what: str | None = refused_builtin(name)
     elif hasattr(builtins, name) and namespace[name] is not getattr(builtins, name):
-        what = f"a global of your file that hides Python's own `{name}`; rename it"
+        what = hides_a_builtin(name, definition)
     elif name == FUNCTION and namespace[name] is not definition.function:
         what = "the name that the captured function gets; rename the one that it calls"
     elif name in luggage.functions:
@@ -146,16 +146,6 @@ def _pack_name(name: str, where: str, definition: Definition, luggage: Luggage) 
         what = _pack_value(name, namespace[name], definition, luggage)
     if what:
         luggage.problems.append(Problem(where, f"`{name}`: {what}"))
-
-
-def _refused_builtin(name: str) -> str | None:
-    if name in BUILTINS:
-        return BUILTINS[name]
-    if is_pythons_own(name):
-        return None
-    if is_dunder(name):
-        return "belongs to your module and is another where the text runs; write the value itself"
-    return "is not defined; define it inside, or mend the spelling"
 
 
 def _pack_value(name: str, value: Any, definition: Definition, luggage: Luggage) -> str | None:
@@ -168,7 +158,7 @@ def _pack_value(name: str, value: Any, definition: Definition, luggage: Luggage)
     imports = [one for one in statements if isinstance(one.node, ast.ImportFrom) and _imported_from(name, value, one)]
     if imports:
         return _pack_from_import(name, imports, definition, luggage)
-    return _pack_constant(name, value, statements, luggage)
+    return _pack_constant(name, value, statements, definition, luggage)
 
 
 def _pack_helper(name: str, value: types.FunctionType, luggage: Luggage) -> str | None:
@@ -251,9 +241,11 @@ def _pack_from_import(
     return None
 
 
-def _pack_constant(name: str, value: Any, statements: list[FileStatement], luggage: Luggage) -> str | None:
+def _pack_constant(
+    name: str, value: Any, statements: list[FileStatement], definition: Definition, luggage: Luggage
+) -> str | None:
     for statement in statements:
-        written = _assigned_to(name, statement.node)
+        written = statement.assigned_to(name)
         if written is None or statement.conditional or not is_literal(written):
             continue
         if is_same_literal(ast.literal_eval(written), value):
@@ -261,57 +253,11 @@ def _pack_constant(name: str, value: Any, statements: list[FileStatement], lugga
             luggage.constants[name] = whole or f"{name} = {statement.alone(written)}\n"
             return None
         return f"is {shown_value(value)} now, and {statement.segment(written)} in {statement.where}; write it inside"
-    return _what_it_is(value, name, statements)
-
-
-def _assigned_to(name: str, node: ast.stmt) -> ast.expr | None:
-    """The expression that an assignment gives to the name; `a, b = 1, 2` is taken apart."""
-    if isinstance(node, ast.AnnAssign):
-        return node.value if isinstance(node.target, ast.Name) else None
-    if not isinstance(node, ast.Assign):
-        return None
-    for target in node.targets:
-        if isinstance(target, ast.Name) and target.id == name:
-            return node.value
-        if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
-            for part, written in zip(target.elts, node.value.elts, strict=False):
-                if isinstance(part, ast.Name) and part.id == name:
-                    return written
-    return None
+    return why_not(value, name, statements, definition)
 
 
 def _is_plain_assignment(node: ast.stmt) -> bool:
     return isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name)
-
-
-def _what_it_is(value: Any, name: str, statements: list[FileStatement]) -> str:
-    inside = "move it inside the function, or give it as a field"
-    kind = type(value)
-    if isinstance(value, type):
-        return f"the class {value.__qualname__} is not there where the text runs; write what you need from it inside"
-    if kind.__module__.partition(".")[0] == "torch":
-        return f"a {kind.__module__}.{kind.__qualname__}; torch will be missing where it runs, write it with numpy"
-    if isinstance(value, types.FunctionType):
-        code = value.__code__
-        place = f"{shown_name(code.co_filename, value.__globals__)}:{code.co_firstlineno}"
-        return f"a function of another file ({place}); move it into this one"
-    if callable(value) and (what := what_instead(value)):
-        return what
-    if kind.__name__ == "ndarray":
-        return f"an array of shape {value.shape} made when the file was imported; {inside}"
-    assigned = [(one, written) for one in statements if (written := _assigned_to(name, one.node)) is not None]
-    if assigned and any(one.conditional for one, _ in assigned):
-        return f"{shown_value(value)} was assigned under a condition ({assigned[0][0].where}); {inside}"
-    if assigned:
-        one, written = assigned[0]
-        return f"`{shown_segment(one.segment(written))}` ({one.where}) is no literal but computed; {inside}"
-    return f"{shown_value(value)} of type {kind.__qualname__} is no literal of the file; {inside}"
-
-
-def shown_segment(text: str) -> str:
-    """A piece of the user's text in a message: short, on one line."""
-    line = " ".join(text.split())
-    return line if len(line) <= 60 else f"{line[:57]}..."
 
 
 def _depends(statements: list[FileStatement]) -> str:

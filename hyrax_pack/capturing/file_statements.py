@@ -39,6 +39,22 @@ class FileStatement:
             return f"({text})"
         return text if ast.dump(statement.value) == ast.dump(node) else f"({text})"
 
+    def assigned_to(self, name: str) -> ast.expr | None:
+        """The expression that the statement assigns to the name; `a, b = 1, 2` is taken apart."""
+        node = self.node
+        if isinstance(node, ast.AnnAssign):
+            return node.value if isinstance(node.target, ast.Name) else None
+        if not isinstance(node, ast.Assign):
+            return None
+        for target in node.targets:
+            if isinstance(target, ast.Name) and target.id == name:
+                return node.value
+            if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+                for part, written in zip(target.elts, node.value.elts, strict=False):
+                    if isinstance(part, ast.Name) and part.id == name:
+                        return written
+        return None
+
     def whole_lines(self) -> str | None:
         """The statement's lines with their comments; None where it shares them with another statement."""
         node = self.node

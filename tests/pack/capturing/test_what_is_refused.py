@@ -61,7 +61,7 @@ CASES = [
     Case(
         "a set of the file",
         static("return [x for x in data_dict if x in BANDS]  #!", "BANDS = {'g', 'r'}"),
-        ("`BANDS`", "is no literal but computed", "give it as a field"),
+        ("`BANDS`", "a set, which has no order", "write it as a tuple"),
     ),
     Case(
         "an object of the file",
@@ -79,6 +79,11 @@ CASES = [
     Case(
         "the class itself",
         static("return data_dict['data']['image'] * StampNet.scale  #!", ""),
+        ("`StampNet`", "the class StampNet is not there where the text runs", "move `scale` out of the class"),
+    ),
+    Case(
+        "an object of a class of the file",
+        static("return data_dict['data']['image'] * len(StampNet())  #!"),
         ("`StampNet`", "the class StampNet is not there where the text runs", "write what you need from it inside"),
     ),
     Case(
@@ -104,7 +109,12 @@ CASES = [
     Case(
         "a global that hides a built-in",
         static("return sum(data_dict['data']['image'])  #!", "from numpy import sum"),
-        ("`sum`", "a global of your file that hides Python's own `sum`", "rename it"),
+        ("`sum`", "a global of your file that hides Python's own `sum`", "write `import numpy` and `numpy.sum`"),
+    ),
+    Case(
+        "a global of one's own that hides a built-in",
+        static("return id(data_dict['data']['image'])  #!", "def id(x):\n    return x"),
+        ("`id`", "a global of your file that hides Python's own `id`", "rename it"),
     ),
     Case(
         "a torch object of the file",
