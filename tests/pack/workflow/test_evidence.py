@@ -61,8 +61,8 @@ def provider(**split: Any) -> DataProvider:
     [
         pytest.param({"validate": 0.2}, {}, "validate", None, id="held out"),
         pytest.param({"validate": 0.2}, {"validate": 3}, "validate", "3 of the 20 rows of validate were", id="known"),
-        pytest.param({"validate": 0.05}, {}, "train", "only 5 of validate are held out", id="too few"),
-        pytest.param({"train": 1.0}, {}, "train", "none is held out", id="none"),
+        pytest.param({"validate": 0.05}, {}, "train", "only 5 rows of validate are held out", id="too few"),
+        pytest.param({"train": 1.0}, {}, "train", "no rows are held out", id="none"),
     ],
 )
 def test_rows_that_training_saw_are_not_called_held_out(
