@@ -117,6 +117,7 @@ def export(
         typer.Option(metavar="DIR", help="The run folder, or its name; the newest with weights by default."),
     ] = None,
     config: ConfigFile = None,
+    overrides: Overrides = None,
     last: Annotated[bool, typer.Option("--last", help="The last epoch's weights instead of the best.")] = False,
     to_tensor: Annotated[
         Literal["class", "run"], typer.Option(help="run: use the run's own text although the class has changed.")
@@ -136,7 +137,7 @@ def export(
 ) -> None:
     """Turn a run into one proven file."""
     from hyrax_pack.run import find_folder, newest_trained
-    from hyrax_pack.workflow import export_folder
+    from hyrax_pack.workflow import export_folder, settings_for
 
     results = _results_dir(config)
     folder = find_folder(run, results) if run is not None else newest_trained(results, _talk).path
@@ -147,6 +148,7 @@ def export(
         to_tensor=to_tensor,
         accept=[each.value for each in accept or ()],
         lower=lower,
+        config=settings_for(config, overrides or (), folder),
         golden=golden,
         model=model,
         say=_talk,

@@ -113,6 +113,14 @@ class Config:
             if path not in same and _differ(ours.get(path, _REQUIRED), theirs.get(path, _REQUIRED))
         )
 
+    def replaced(self, values: Mapping[str, Any]) -> Config:
+        """Return these settings with others at some dotted paths, such as `model.outputs`; `False` is "not set"."""
+        tables = self.for_user()
+        for path, value in values.items():
+            table, name = path.split(".")
+            tables[table][name] = copy.deepcopy(value)
+        return Config(self.source, self.base_dir, tables, self._chosen)
+
     def has_default(self, path: str) -> bool:
         """Whether nobody chose the setting at a dotted path: it is not in the user's file, nor in `--set`."""
         return path not in dict(_leaves(self._chosen))

@@ -138,16 +138,19 @@ def _folder_of(path: Path) -> Path:
 
 def _check_same(run: Run, config: Config) -> None:
     """Refuse to go on with settings other than the run's: the result would be neither run."""
-    free = {*_FREE_KEYS, *(("train.seed",) if config.get("train.seed") is None else ())}
-    changed = [
-        key for key in run.config.differences(config) if key not in free and not _is_new(key, run.config, config)
-    ]
+    changed = other_keys(run.config, config)
     if changed:
         found = ", ".join(f"{key} (run: {_shown(run.config, key)}, given: {_shown(config, key)})" for key in changed)
         raise TrainingError(
             f"{run.path}: cannot go on with other settings: {found}. "
             "Leave out -c and --set to take the run's own, or start a new run."
         )
+
+
+def other_keys(then: Config, now: Config) -> list[str]:
+    """The keys whose values differ between a run's settings and those given now, but for where a run lies and runs."""
+    free = {*_FREE_KEYS, *(("train.seed",) if now.get("train.seed") is None else ())}
+    return [key for key in then.differences(now) if key not in free and not _is_new(key, then, now)]
 
 
 def _is_new(key: str, then: Config, now: Config) -> bool:

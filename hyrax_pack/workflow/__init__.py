@@ -1,6 +1,10 @@
 """The steps in their order: what the commands call, and what a notebook calls.
 
 trained.py   a run folder, back as a model, its data and its to_tensor
+recognising.py     whether it answers as in training
+changed_text.py    whether a to_tensor that was edited since makes the same tensors
+other_settings.py  settings that may be given at export
+telling.py   what is said of it on the terminal and in the bundle
 evidence.py  the rows on which to_tensor and graph are held against the original
 shipping.py  export: capture -> prove -> graph -> one file
 wrapping.py  wrap: the same for a graph made elsewhere

@@ -21,7 +21,7 @@ from hyrax_pack.workflow.arguments import check_word
 from hyrax_pack.workflow.choosing_form import Lower
 from hyrax_pack.workflow.evidence import Evidence, evidence_group, why_seen
 from hyrax_pack.workflow.shipping import Batch, Say, Subject, check_target, export, ship, silent
-from hyrax_pack.workflow.trained import Accept, Which
+from hyrax_pack.workflow.trained import Accept, Settings, Which
 from hyrax_pack.workflow.upstream_run import (
     SETTINGS,
     UpstreamRun,
@@ -142,6 +142,7 @@ def export_folder(
     golden: str | Path | None = None,
     model: str | None = None,
     lower: Lower = "auto",
+    config: Settings | None = None,
     say: Say = silent,
 ) -> Bundle:
     """Export a run folder, our own or one that Hyrax wrote; `golden` and `model` are for the latter, see `adopt`.
@@ -149,7 +150,7 @@ def export_folder(
     Raises
     ------
     UsageError
-        `golden` or `model` is given for a run of our own.
+        `golden` or `model` is given for a run of our own, or `config` for one of Hyrax.
     HyraxError
         As `export` and `adopt`.
     """
@@ -157,7 +158,11 @@ def export_folder(
     if (folder / FACTS_FILE).is_file() or not (folder / SETTINGS).is_file():
         if golden is not None or model is not None:
             raise UsageError(f"{folder}: --golden and --model are for run folders of Hyrax; this is not one")
-        return export(folder, path, weights=weights, to_tensor=to_tensor, accept=accept, lower=lower, say=say)
+        return export(
+            folder, path, weights=weights, to_tensor=to_tensor, accept=accept, lower=lower, config=config, say=say
+        )
+    if config is not None:
+        raise UsageError(f"{folder}: is a run folder of Hyrax: -c and --set change nothing of it; leave them out")
     return adopt(folder, path, golden=golden, model=model, lower=lower, say=say)
 
 

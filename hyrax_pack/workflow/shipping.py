@@ -19,15 +19,14 @@ from hyrax_pack.workflow.asked_absent import with_asked_absent
 from hyrax_pack.workflow.choosing_form import Lower, choose_form
 from hyrax_pack.workflow.evidence import Evidence, evidence_group, gather_evidence, record_contract, why_seen
 from hyrax_pack.workflow.idle_fields import idle_fields
+from hyrax_pack.workflow.telling import describe_changes, observed_in_training, provenance_of, rows_in_training
 from hyrax_pack.workflow.trained import (
     Accept,
+    Settings,
     Trained,
     Which,
-    describe_changes,
+    as_config,
     load_trained,
-    observed_in_training,
-    provenance_of,
-    rows_in_training,
 )
 
 if TYPE_CHECKING:
@@ -104,6 +103,7 @@ def export(
     to_tensor: Literal["class", "run"] = "class",
     accept: Collection[Accept] = (),
     lower: Lower = "auto",
+    config: Settings | None = None,
     say: Say = silent,
 ) -> Bundle:
     """Turn a run into one `.hyrax` file, or into no file at all.
@@ -117,12 +117,14 @@ def export(
     weights : str
         `best` or `last`.
     to_tensor : str
-        `class` refuses a run whose class now captures to other code; `run` uses the run's own text all the same.
+        `class` refuses a run whose class now makes other tensors; `run` uses the run's own text all the same.
     accept : collection of str
         `code` or `weights`: ship them although they are not what trained, or what training wrote; the bundle then says
         so, and bears none of the run's figures.
     lower : str
         Whether to_tensor becomes a graph: `auto` where it can, `require` or no file, `off`.
+    config : Config, mapping or path, optional
+        Settings for what no weight depends on, such as the names of outputs; any other has to be the run's.
     say : callable
         Gets one line for each step.
 
@@ -141,10 +143,11 @@ def export(
     path = Path(path)
     check_word("lower", lower, Lower)
     check_target(path)
-    trained = load_trained(run, weights=weights, to_tensor=to_tensor, accept=accept)
+    settings = None if config is None else as_config(config)
+    trained = load_trained(run, weights=weights, to_tensor=to_tensor, accept=accept, settings=settings)
     for line in describe_changes(trained):
         say(f"{'run':10} {line}")
-    config, rows = trained.run.config, evidence_group(trained.provider)
+    used, rows = trained.config, evidence_group(trained.provider)
     observed = observed_in_training(trained)
     subject = Subject(
         name=trained.spec.name,
@@ -152,20 +155,20 @@ def export(
         live=trained.spec.tensor_function if to_tensor == "class" else compile_function(trained.captured.text),
         rows=rows,
         observed=observed,
-        labels=config.get("model.labels"),
+        labels=used.get("model.labels"),
         groups=[trained.provider.group(name) for name in observed.odd if trained.provider.has_group(name)],
-        batch=config.get("model.batch"),
-        batch_size=config.get("data_loader.batch_size"),
+        batch=used.get("model.batch"),
+        batch_size=used.get("data_loader.batch_size"),
         seen=why_seen(trained.provider, rows, rows_in_training(trained.run)),
         source=_source_file(trained),
         facts={
             "run_id": trained.run.path.name,
-            "config_digest": config.digest(),
+            "config_digest": used.digest(),
             "seed": int(trained.run.facts["seed"]),
             "more": provenance_of(trained),
         },
         metrics=trained.figures,
-        config_toml=config.to_toml(portable=True),
+        config_toml=used.to_toml(portable=True),
     )
 
     def make_network(returns: Literal["array", "tuple"], evidence: Evidence) -> Network:
@@ -178,10 +181,10 @@ def export(
             returns=returns,
             sample=evidence.sample,
             held_out=evidence.held_out,
-            opset=config.get("onnx.opset_version"),
-            batch=config.get("model.batch"),
-            classes=config.get("model.classes"),
-            output_names=config.get("model.outputs"),
+            opset=used.get("onnx.opset_version"),
+            batch=used.get("model.batch"),
+            classes=used.get("model.classes"),
+            output_names=used.get("model.outputs"),
             more_trials=evidence.trials(),
             scratch=path.absolute().parent,
         )

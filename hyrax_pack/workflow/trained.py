@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,19 +12,18 @@ from hyrax_runtime.replay import as_slots, compile_protected
 from hyrax_pack.capturing import Captured, capture, captured_before, same_code
 from hyrax_pack.capturing.model_code import ModelCode, code_sha256, describe_code
 from hyrax_pack.config import Config, load_config, read_config
-from hyrax_pack.data import DataProvider, Observation, identify, identity_differences, observe_group
+from hyrax_pack.data import DataProvider
 from hyrax_pack.data.tensors import to_torch
 from hyrax_pack.errors import ChangedSinceError, ModelError, StaleTextError, TrainingError
 from hyrax_pack.model import ModelSpec, build_model, describe_model, model_class
 from hyrax_pack.resolving import user_code
 from hyrax_pack.run import Run, load_into, open_run
 from hyrax_pack.run.answers import Answers
-from hyrax_pack.run.folder import CODE_FILE, CONFIG_FILE, DATA_FILE, TEXT_FILE, WeightsFacts
-from hyrax_pack.run.listing import summarise
-from hyrax_pack.run.records import VALIDATION_LOSS
-from hyrax_pack.run.surroundings import training_packages
+from hyrax_pack.run.folder import CODE_FILE, CONFIG_FILE, TEXT_FILE, WeightsFacts
 from hyrax_pack.training.origin import changes_of_code
 from hyrax_pack.workflow.arguments import check_word, check_words
+from hyrax_pack.workflow.changed_text import rows_made_alike
+from hyrax_pack.workflow.other_settings import describe_settings, settings_of_export
 from hyrax_pack.workflow.recognising import check_answers, check_tensors, recorded_answers
 
 if TYPE_CHECKING:
@@ -37,6 +34,11 @@ if TYPE_CHECKING:
 Settings = Config | Mapping[str, Any] | str | Path
 Which = Literal["best", "last"]
 Accept = Literal["code", "weights", "answers"]
+
+_SAME_TENSORS = (
+    "to_tensor has changed since training, and makes the same tensors, bit for bit, of a few hundred training rows, "
+    "with labels and without: as it is now, it goes into the bundle"
+)
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,11 @@ class Trained:
     accepted : tuple of str
         What is not as it was trained, and was accepted all the same.
     notes : tuple of str
-        What answers otherwise than in training, within what the devices explain.
+        What answers otherwise than in training, within what the devices explain; what was given anew.
+    config : Config
+        The run's settings, with what was given at export.
+    settings : mapping of str to object
+        What was given, by its key.
     """
 
     run: Run
@@ -74,6 +80,8 @@ class Trained:
     weights: WeightsFacts | None
     accepted: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    config: Config = field(kw_only=True)
+    settings: Mapping[str, Any] = field(kw_only=True)
 
     @property
     def figures(self) -> dict[str, float]:
@@ -148,6 +156,7 @@ def load_trained(
     weights: Which = "best",
     to_tensor: Literal["class", "run"] = "class",
     accept: Collection[Accept] = (),
+    settings: Config | None = None,
 ) -> Trained:
     """Bring a run back.
 
@@ -158,7 +167,9 @@ def load_trained(
     weights : str
         `best` (by validation loss where there is one) or `last`.
     to_tensor : str
-        `class` refuses a run whose class now captures to other code; `run` uses the run's own text all the same.
+        `class` refuses a run whose class now makes other tensors; `run` uses the run's own text all the same.
+    settings : Config, optional
+        Settings for what no weight depends on, such as the names of outputs; others have to be the run's.
     accept : collection of str
         `code`, `weights` or `answers`: bring the run back although they are not what trained, what training wrote, or
         what the model answered then.
@@ -178,7 +189,7 @@ def load_trained(
     check_word("to_tensor", to_tensor, Literal["class", "run"])
     check_words("accept", accept, Accept)
     run = open_run(run) if isinstance(run, str | Path) else run
-    config = run.config
+    config, changes = settings_of_export(run, settings)
     text = run.to_tensor_text
     weights_file = run.weights(weights)
     facts = run.facts_of(weights_file)
@@ -186,9 +197,10 @@ def load_trained(
     answers = recorded_answers(run, weights_file, facts)
     cls = model_class(config)
     spec = describe_model(cls)
-    captured = _captured_then(run, spec, text, accept_other=to_tensor == "run")
     provider = DataProvider(config, form=spec.form)
-    function = compile_protected(text, on_copy=True)
+    captured = _captured(run, spec, text, provider, own=to_tensor == "run")
+    notes = [] if captured.sha256 == run.to_tensor_sha256 else [_SAME_TENSORS]
+    function = compile_protected(captured.text, on_copy=True)
     sample = provider.group("train").data_dict([0])
     with user_code("to_tensor", ModelError):
         result = function(sample)
@@ -198,11 +210,11 @@ def load_trained(
     if answers is not None:
         accepted += check_tensors(run, answers, provider, function, accept="answers" in accept)
     lost = _fill(model, weights_file, answers)
-    notes: list[str] = []
     if answers is not None and answers.failure is None and facts is not None:
         # of other code, other answers are what was accepted
-        others, notes = check_answers(run, answers, model, spec, lost, accept="answers" in accept or bool(accepted))
+        others, more = check_answers(run, answers, model, spec, lost, accept="answers" in accept or bool(accepted))
         accepted += others
+        notes += more
     return Trained(
         run=run,
         spec=spec,
@@ -213,7 +225,9 @@ def load_trained(
         code_sha256=code_sha256(code),
         weights=facts,
         accepted=tuple(accepted),
-        notes=tuple(notes),
+        notes=(*notes, *describe_settings(run, changes)),
+        config=config,
+        settings=changes,
     )
 
 
@@ -226,76 +240,6 @@ def _fill(model: nn.Module, weights: Path, answers: Answers | None) -> list[str]
     lost = [] if answers is None else state.restore_for_inference(answers.state)
     model.eval()
     return lost
-
-
-def describe_changes(trained: Trained) -> list[str]:
-    """Say, each in a line, what is not as it was when the run was trained and does not stand in the way of export."""
-    facts = trained.run.facts
-    said = [f"accepted: {change}" for change in trained.accepted]
-    said += [f"accepted in training: {change}" for change in facts.get("accepted", ())]
-    before = {**facts.get("packages", {}), **facts.get("requirements", {})}
-    now = {**_versions(facts.get("requirements", {})), **training_packages()}
-    said += [
-        f"trained with {name} {version}, exported with {now.get(name, 'none')}"
-        for name, version in before.items()
-        if now.get(name) != version
-    ]
-    recorded = trained.run.recorded(DATA_FILE) or {"groups": {}}
-    here = {name: trained.provider.group(name) for name in recorded["groups"] if trained.provider.has_group(name)}
-    changes = identity_differences(recorded["groups"], {name: identify(group) for name, group in here.items()})
-    said += [f"the data is not what trained: {change}" for change in changes]
-    seen = rows_in_training(trained.run)
-    said += [f"{count:,} rows of {name} were in training too" for name, count in seen.items()]
-    return [*said, *trained.notes, *_state_of_run(trained)]
-
-
-def _versions(distributions: Iterable[str]) -> dict[str, str]:
-    found = {}
-    for name in distributions:
-        with suppress(importlib.metadata.PackageNotFoundError):
-            found[name] = importlib.metadata.version(name)
-    return found
-
-
-def _state_of_run(trained: Trained) -> Iterator[str]:
-    """What a figure of these weights does not say by itself."""
-    summary, weights = summarise(trained.run), trained.weights
-    if summary.state != "finished":
-        yield f"the run is {summary.state}: {summary.epochs_done} of {summary.epochs} epochs are done"
-    if weights is not None:
-        validated = any(VALIDATION_LOSS in record for record in trained.run.metrics())
-        why = "; its validation loss is no number" if validated and weights.metric != VALIDATION_LOSS else ""
-        yield f"weights of epoch {weights.epoch}, {weights.metric} {weights.score:.4g}{why}"
-
-
-def observed_in_training(trained: Trained) -> Observation:
-    """Return what training saw of every field; where that was not recorded, what there is to see now.
-
-    Raises
-    ------
-    DataError
-        The settings name data for inference that is not here.
-    """
-    recorded = trained.run.recorded(DATA_FILE)
-    if recorded is None or recorded["observed"] is None:
-        return observe_group(trained.provider.group("train"))
-    return Observation.from_plain(recorded["observed"])
-
-
-def rows_in_training(run: Run) -> dict[str, int]:
-    """Return of how many rows of which group training is known to have had the same."""
-    found: dict[str, int] = (run.recorded(DATA_FILE) or {}).get("in_training", {})
-    return found
-
-
-def provenance_of(trained: Trained) -> dict[str, Any]:
-    """Return what a bundle says of the training: versions, the code's digest, and what was accepted."""
-    facts = trained.run.facts
-    accepted = [*facts.get("accepted", ()), *trained.accepted]
-    found: dict[str, Any] = {"code_sha256": trained.code_sha256, "trained_with": facts.get("packages", {})}
-    if trained.weights is not None:
-        found["epoch"] = trained.weights.epoch
-    return found | ({"accepted_changes": accepted} if accepted else {})
 
 
 def capture_of(spec: ModelSpec, config: Config) -> Captured:
@@ -327,15 +271,17 @@ def _check_code(run: Run, now: ModelCode, accept: Collection[str]) -> list[str]:
     return [f"code: {change}" for change in changes]
 
 
-def _captured_then(run: Run, spec: ModelSpec, text: str, *, accept_other: bool) -> Captured:
-    """The text that the run executed, as a capture; refused where the class now says something else."""
-    if accept_other:
+def _captured(run: Run, spec: ModelSpec, text: str, provider: DataProvider, *, own: bool) -> Captured:
+    """The text that the run executed, as a capture; or the class's own, where it makes the same tensors."""
+    if own:
         return captured_before(text, f"{run.path.name}/{TEXT_FILE}")
-    now = capture_of(spec, run.config)
-    if not same_code(now.text, text):
-        raise StaleTextError(
-            f"{now.origin}: to_tensor has changed since {run.path.name} was trained with it "
-            f"(its own text: {run.path / TEXT_FILE}). Put it back or train again; "
-            "or export the run's own text with --to-tensor run"
-        )
-    return replace(now, text=text, sha256=run.to_tensor_sha256)
+    now = capture_of(spec, provider.config)
+    if same_code(now.text, text):
+        return replace(now, text=text, sha256=run.to_tensor_sha256)
+    if rows_made_alike(text, now.text, provider) is not None:
+        return now
+    raise StaleTextError(
+        f"{now.origin}: to_tensor has changed since {run.path.name} was trained with it, and makes other tensors "
+        f"of the same rows (its own text: {run.path / TEXT_FILE}). Put it back or train again; "
+        "or export the run's own text with --to-tensor run"
+    )

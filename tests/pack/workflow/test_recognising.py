@@ -17,7 +17,7 @@ from hyrax_pack.run import Run, newest_run
 from hyrax_pack.run.answers import read_answers
 from hyrax_pack.training import train_run
 from hyrax_pack.workflow import export, load_trained
-from hyrax_pack.workflow.trained import describe_changes
+from hyrax_pack.workflow.telling import describe_changes
 from tests.pack.training.conftest import in_child
 
 MODEL = """

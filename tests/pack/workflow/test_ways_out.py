@@ -1,0 +1,100 @@
+"""What a message says to do is done, and leads on: no cure ends at the refusal that it began with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hyrax_pack.config import Config, load_config
+from hyrax_pack.errors import StaleTextError, TrainingError, UsageError
+from hyrax_pack.run import Run
+from hyrax_pack.workflow import export, export_folder, load_trained
+from tests.pack.workflow.test_changed_since import Project
+
+COUPLED = 'np.asarray(data["flux"]) - np.asarray(data["flux"]).mean(0)'
+PLAIN = 'np.asarray(data["flux"]) / np.float32(50)'
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+def given(run: Run, **model: Any) -> Config:
+    tables = run.config.for_user()
+    tables["model"] |= model
+    return load_config(tables=tables)
+
+
+def test_names_of_outputs_and_classes_are_given_at_export(project: Project, tmp_path: Path) -> None:
+    run = project.train()
+    said: list[str] = []
+    settings = given(run, outputs=["score"], classes=["star", "galaxy"])
+    with export(run, tmp_path / "net.hyrax", config=settings, say=said.append) as bundle:
+        (output,) = bundle.manifest.outputs
+        assert (output.name, list(output.classes or ())) == ("score", ["star", "galaxy"])
+        more = bundle.manifest.provenance["settings_given_at_export"]
+        assert more == {"model.classes": ["star", "galaxy"], "model.outputs": ["score"]}
+    assert any("model.outputs is ['score'], given now; in training: not set" in line for line in said)
+
+
+def test_settings_that_weights_depend_on_are_refused_by_key(project: Project, tmp_path: Path) -> None:
+    run = project.train()
+    tables = run.config.for_user()
+    tables["train"]["epochs"] = 9
+    with pytest.raises(TrainingError, match=r"other settings: train\.epochs \(run: 2, given: 9\)\. Export takes model"):
+        export(run, tmp_path / "net.hyrax", config=load_config(tables=tables))
+
+
+def test_a_text_that_was_edited_and_makes_the_same_tensors_ships_as_it_is_now(project: Project, tmp_path: Path) -> None:
+    """As its cure says: the label is asked for with get, and not taken for granted."""
+    project.edit('np.asarray(data.get("label", []), dtype=np.int64)', "labels_of(data)")
+    project.model.write_text(
+        project.model.read_text()
+        + """
+
+def labels_of(data):
+    import numpy as np
+
+    return np.asarray(data.get("label", []), dtype=np.int64)
+"""
+    )
+    run = project.train()
+    project.edit("labels_of(data)\n\n", "np.asarray(data.get('label', []), dtype='int64')\n\n")
+    said: list[str] = []
+    with export(run, tmp_path / "net.hyrax", say=said.append) as bundle:
+        assert "labels_of" not in bundle.source
+        assert bundle.source_sha256 != run.to_tensor_sha256
+        assert bundle.manifest.provenance["to_tensor_sha256_of_training"] == run.to_tensor_sha256
+        assert bundle.manifest.metrics
+    assert any("to_tensor has changed since training, and makes the same tensors" in line for line in said)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        pytest.param("np.float32(50)", "np.float32(50.000004)", id="the last bit of a constant"),
+        pytest.param('data.get("label", [])', 'data["label"]', id="a label that is taken for granted"),
+        pytest.param("dtype=np.int64", "dtype=np.int32", id="another dtype"),
+    ],
+)
+def test_a_text_that_was_edited_and_makes_other_tensors_is_refused(project: Project, old: str, new: str) -> None:
+    run = project.train()
+    project.edit(old, new)
+    with pytest.raises(StaleTextError, match=r"makes other tensors of the same rows .* --to-tensor run"):
+        load_trained(run)
+
+
+def test_settings_for_a_run_of_hyrax_are_refused_rather_than_ignored(tmp_path: Path) -> None:
+    (tmp_path / "runtime_config.toml").write_text("")
+    with pytest.raises(UsageError, match="is a run folder of Hyrax: -c and --set change nothing"):
+        export_folder(tmp_path, tmp_path / "net.hyrax", config=load_config())
+
+
+def test_a_batch_is_declared_joint_at_export(project: Project, tmp_path: Path) -> None:
+    project.edit(PLAIN, COUPLED)
+    run = project.train()
+    with export(run, tmp_path / "net.hyrax", config=given(run, batch="joint")) as bundle:
+        assert bundle.contract.batch == "joint"
