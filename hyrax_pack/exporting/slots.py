@@ -7,11 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-from hyrax_runtime.contract import BATCH_AXIS, Dim
+from hyrax_runtime.contract import BATCH_AXIS, OBJECT_ID, Dim
 from hyrax_runtime.manifest import Slot
 from numpy.typing import NDArray
 
 from hyrax_pack.errors import ExportError, OutputFormError
+
+# What predictions in a table stand beside: the rows' ids, and why a row was refused.
+TAKEN_COLUMNS = (OBJECT_ID, "error")
 
 Slots = tuple[NDArray[Any] | None, ...]
 MakeSlots = Callable[[Sequence[int]], Sequence[NDArray[Any] | None]]
@@ -59,9 +62,14 @@ def not_finite_rows(slots: Slots) -> NDArray[np.bool_]:
 
 
 def check_names(layout: Layout, outputs: Iterable[str]) -> None:
-    """Refuse an output that bears the name of one of the graph's inputs."""
+    """Refuse an output that bears the name of one of the graph's inputs, or of a column that predictions have."""
     inputs = {slot.graph_input for _, slot in layout.inputs}
     for name in outputs:
+        if name in TAKEN_COLUMNS:
+            raise OutputFormError(
+                f"output {name!r} has the name of a column that every table of predictions has: give it another key, "
+                "or name the outputs by [model] outputs"
+            )
         if name in inputs:
             raise OutputFormError(f"output {name!r} has the name of an input of the graph: give it another key")
 

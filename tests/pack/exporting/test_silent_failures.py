@@ -234,6 +234,8 @@ def test_one_tensor_given_twice_is_two_outputs(export: Export, table: NDArray[np
         pytest.param(lambda self, x: {1: x}, "keys 1", id="keys that are numbers"),
         pytest.param(lambda self, x: torch.fft.fft(x), "complex64", id="complex numbers"),
         pytest.param(lambda self, x: {"input_0": x + 1}, "name of an input", id="the name of an input"),
+        pytest.param(lambda self, x: {"object_id": x + 1}, "every table of predictions has: .*outputs", id="the ids"),
+        pytest.param(lambda self, x: {"y": x + 1, "error": x * 2}, "'error' has the name of a column", id="the errors"),
         pytest.param(lambda self, x: {"a.b": x, "a": {"b": x}}, "two outputs are named 'a.b'", id="one name twice"),
     ],
 )
