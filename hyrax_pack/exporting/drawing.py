@@ -11,6 +11,7 @@ import torch
 from hyrax_runtime.manifest import Graph, GraphInput, Output
 
 from hyrax_pack.errors import ExportError, ParityError
+from hyrax_pack.exporting.bounds import check_bounds, find_bounds
 from hyrax_pack.exporting.cleaning import clean, fix_interface
 from hyrax_pack.exporting.explaining import explain
 from hyrax_pack.exporting.inference import Inference
@@ -62,14 +63,16 @@ def draw_graph(
     """
     if opset < LEAST_OPSET:
         raise ExportError(f"opset {opset} is not written any more; set [onnx] opset_version to {OPSET}")
-    layout = measured.layout
+    reference, layout = measured.reference, measured.layout
     slots = sample_of(make_slots, sample, traced_batch_size(layout), layout)
-    traced, route, notes = _traced(measured.reference, layout, slots, [output.name for output in outputs], opset)
+    traced, route, notes = _traced(reference, layout, slots, [output.name for output in outputs], opset)
     model = traced.model
     _check_counts(model, layout, outputs)
     outputs = tuple(_with_free_dims(output, value) for output, value in zip(outputs, model.graph.outputs, strict=True))
     clean(model)
     layout, said = prune(model, layout, measured.idle)
+    bounds, unsure = find_bounds(reference, layout, measured.answers[0].trial.slots)
+    said = (*said, *check_bounds(model, layout, bounds), *unsure)
     inputs = tuple(GraphInput(str(slot.graph_input), slot.dtype, slot.shape) for _, slot in layout.inputs)
     fix_interface(
         model,
