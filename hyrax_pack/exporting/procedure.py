@@ -18,6 +18,7 @@ from torch import nn
 from hyrax_pack.errors import ParityError
 from hyrax_pack.exporting.carried_weights import check_carried_weights
 from hyrax_pack.exporting.drawing import Drawn, draw_graph
+from hyrax_pack.exporting.far_rows import check_far_rows
 from hyrax_pack.exporting.guards import beyond_guards, guards_of
 from hyrax_pack.exporting.independence import Batch, check_extreme_company
 from hyrax_pack.exporting.measuring import Measured, measure_model
@@ -146,4 +147,6 @@ def hold_against(measured: Measured[Any], drawn: Drawn) -> dict[str, Record]:
     except SessionError as error:
         cure = ". Cast the model to float32 first: model.float()" if "NOT_IMPLEMENTED" in str(error) else ""
         raise ParityError(f"the finished graph does not run: {error}{cure}") from error
-    return Gate(drawn.layout, measured.noise, drawn.lines, guards).check(session, measured.answers)
+    records = Gate(drawn.layout, measured.noise, drawn.lines, guards).check(session, measured.answers)
+    check_far_rows(session, measured.reference, drawn.layout, measured.answers[0].trial.slots)
+    return records

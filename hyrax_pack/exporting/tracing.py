@@ -25,6 +25,7 @@ from hyrax_pack.exporting.cleaning import line_of_nodes
 from hyrax_pack.exporting.inference import Inference
 from hyrax_pack.exporting.modes import evaluating
 from hyrax_pack.exporting.simplifying import simplify
+from hyrax_pack.exporting.translations import TRANSLATIONS
 
 OPSET = 21
 LEAST_OPSET = 18  # torch writes 18 for anything below, without a word
@@ -84,6 +85,7 @@ def trace(
             dynamo=True,
             verbose=False,
             optimize=False,  # torch's optimiser drops small constants: see hyrax_pack.exporting.simplifying
+            custom_translation_table=TRANSLATIONS,
             opset_version=opset,
             input_names=[str(slot.graph_input) for slot in inputs],
             dynamic_shapes=(tuple(_dim_names(shape) for shape in shapes),),
