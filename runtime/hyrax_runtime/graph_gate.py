@@ -197,13 +197,13 @@ def _read_port(value: Message, where: str) -> Port:
     if tensor_type is None or dtype is None:
         raise SignatureMismatchError(f"{where}: {name!r} is no tensor of a type that a bundle can hold. {_CURE}")
     shape = tensor_type.get("shape")
-    return Port(name, dtype, None if shape is None else tuple(map(_read_dim, shape.get("dim", ()))))
+    return Port(name, dtype, None if shape is None else tuple(_read_dim(dim, where) for dim in shape.get("dim", ())))
 
 
-def _read_dim(dim: Message) -> Dim | None:
+def _read_dim(dim: Message, where: str) -> Dim | None:
     if "dim_value" in dim:
         return int(dim["dim_value"])
-    return text_of(dim["dim_param"]) if dim.get("dim_param") else None
+    return name_of(dim, where, "dim_param") or None
 
 
 def _compare(where: str, what: str, found: Sequence[Port], described: Sequence[Port]) -> None:

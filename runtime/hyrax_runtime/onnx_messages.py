@@ -200,9 +200,9 @@ def integers(message: Message, name: str, where: str) -> list[int]:
     return values
 
 
-def name_of(message: Message, where: str) -> str:
-    """The name of a tensor, input or output. Raises ProtobufError where it is no UTF-8."""
-    data: bytes = message.get("name", b"")
+def name_of(message: Message, where: str, key: str = "name") -> str:
+    """The name of a tensor, input, output or dimension. Raises ProtobufError where it is no UTF-8."""
+    data: bytes = message.get(key, b"")
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:

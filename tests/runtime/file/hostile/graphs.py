@@ -214,6 +214,9 @@ GRAPHS: tuple[Case, ...] = (
     Case("an initializer that is an input", SIGNATURE, _initializers(WEIGHT, BIAS, pb.floats("x", (1,), 1.0))),
     Case("an initializer twice", SIGNATURE, _initializers(WEIGHT, BIAS, BIAS)),
     Case(
+        "a dimension whose name is no UTF-8", PROTOBUF, _file(linear_model().replace(b"\x12\x01N", b"\x12\x01\xb0", 1))
+    ),
+    Case(
         "an initializer whose name is no UTF-8", PROTOBUF, _file(linear_model().replace(b"weight", b"\xff\xfeight", 2))
     ),
     Case(
