@@ -189,7 +189,7 @@ def _divide(graph: Graph, x: Value, y: Value) -> Value:
 IN_FLOAT32 = frozenset(
     {
         np.log1p, np.expm1, np.log2, np.log10, np.exp2, np.cbrt, np.arctan2, np.hypot, np.arcsinh, np.logaddexp,
-        np.floor_divide, np.remainder, np.divmod, np.fmod, np.degrees, np.radians, np.deg2rad, np.rad2deg,
+        np.floor_divide, np.remainder, np.divmod, np.fmod, np.degrees, np.radians, np.deg2rad, np.rad2deg, np.sign,
     }
 )  # fmt: skip
 

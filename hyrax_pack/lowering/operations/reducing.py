@@ -57,6 +57,10 @@ def reduce_product(graph: Graph, value: Value, axes: Sequence[int], keep: bool) 
 
 def reduce_extreme(graph: Graph, op: str, value: Value, axes: Sequence[int], keep: bool) -> Value:
     """Return the greatest (`ReduceMax`) or least (`ReduceMin`) over the axes; NaN where there is a NaN."""
+    if value.dtype == UINT64:  # as int64, moved down by half of the range, where the order is the same
+        half = graph.constant(np.iinfo(np.int64).min, INT64)
+        moved = binary(graph, "Add", plain_cast(graph, value, INT64), half)
+        return plain_cast(graph, binary(graph, "Add", _reduce(graph, op, moved, INT64, axes, keep), half), UINT64)
     via = INT32 if value.dtype == BOOL else carrier(value.dtype)
     made = _reduce(graph, op, value, via, axes, keep)
     if value.dtype.kind != "f":
@@ -134,7 +138,9 @@ def _reduce(graph: Graph, op: str, value: Value, via: DType, axes: Sequence[int]
     carried = plain_cast(graph, value, via)
     shape = reduced_shape(value.shape, axes, keep)
     made = graph.one(op, [carried, graph.ints(sorted(axes))], via, shape, keepdims=int(keep))
-    return cast(graph, made, value.dtype) if value.dtype == BOOL else plain_cast(graph, made, value.dtype)
+    if value.dtype == BOOL:  # of nothing the greatest is -inf, the least inf
+        return graph.one("Greater", [made, graph.constant(0, via)], BOOL, shape)
+    return plain_cast(graph, made, value.dtype)
 
 
 def _is_widened(value: Value) -> bool:

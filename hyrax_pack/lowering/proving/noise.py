@@ -28,9 +28,9 @@ _CALLED, _ROUNDED, _CHANGED = "__hyrax_called__", "__hyrax_rounded__", "__hyrax_
 
 _ACCUMULATING = frozenset(
     {
-        "average", "convolve", "cumprod", "cumsum", "dot", "einsum", "fft", "fft2", "fftn", "ifft", "ifft2", "inner",
-        "matmul", "mean", "nancumsum", "nanmean", "nanstd", "nansum", "nanvar", "norm", "prod", "std", "rfft", "rfft2",
-        "sum", "tensordot", "trace", "trapezoid", "var", "vdot",
+        "average", "convolve", "correlate", "cumprod", "cumsum", "dot", "einsum", "fft", "fft2", "fftn",
+        "ifft", "ifft2", "inner", "matmul", "mean", "nancumsum", "nanmean", "nanstd", "nansum", "nanvar",
+        "norm", "prod", "rfft", "rfft2", "std", "sum", "tensordot", "trace", "trapezoid", "var", "vdot",
     }
 )  # fmt: skip
 _SPECTRAL = frozenset({"fft", "fft2", "fftn", "ifft", "ifft2", "rfft", "rfft2"})

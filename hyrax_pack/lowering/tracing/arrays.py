@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # ndarray's methods that are numpy's functions of another (or the same) name.
 _SAME_NAME = (
-    np.all, np.any, np.argmax, np.argmin, np.argsort, np.clip, np.compress, np.copy, np.cumprod, np.cumsum, np.diagonal,
+    np.all, np.any, np.argmax, np.argmin, np.argsort, np.compress, np.copy, np.cumprod, np.cumsum, np.diagonal,
     np.dot, np.max, np.mean, np.min, np.nonzero, np.prod, np.ravel, np.repeat, np.round, np.searchsorted, np.squeeze,
     np.std, np.sum, np.swapaxes, np.take, np.trace, np.var,
 )  # fmt: skip
@@ -206,6 +206,10 @@ class Traced(NDArrayOperatorsMixin, Shadowed):
                 "values from the data are turned into a list", construct=".tolist()", hint="keep them in an array"
             )
         return self.shadows[0].tolist()
+
+    def clip(self, min: Any = None, max: Any = None, **options: Any) -> Any:
+        """As ndarray.clip, which takes one bound alone."""
+        return self.trace.call_numpy(np.clip, (self, min, max), options)
 
     def __getattr__(self, name: str) -> Any:
         if name in _METHODS:

@@ -146,6 +146,13 @@ class TracedNumber(Shadowed):
 
     __rpow__ = __pow__
 
+    def __round__(self, digits: Any = None) -> NoReturn:
+        self.trace.refuse(
+            "a Python number is rounded: Python looks at all of its digits",
+            construct="round()",
+            hint="leave out float() and .item(), and use np.round",
+        )
+
     def __neg__(self) -> Any:
         return self.trace.calculate(operator.neg, (self,))
 

@@ -50,7 +50,7 @@ class Rows(Shadowed):
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, Position):
             return self._entry(key)
-        if isinstance(key, slice) and key == slice(None):
+        if isinstance(key, slice) and (key.start or 0, key.stop, key.step or 1) == (0, None, 1):
             return self
         if isinstance(key, int):
             return self._entry(key)

@@ -243,6 +243,13 @@ def lower_copyto(trace: Trace, dst: Any, src: Any, casting: str = "same_kind", w
     dst[...] = src if where is True else np.where(where, src, dst).astype(dst.dtype)
 
 
+def lower_putmask(trace: Trace, a: Any, mask: Any, values: Any) -> None:
+    """Lower np.putmask, and np.place of one value: an array is the source of as many, and is not begun anew."""
+    if np.ndim(values) and np.shape(values) != np.shape(a):
+        trace.refuse("values that are repeated", construct="np.putmask", hint="a[mask] = value, or np.where")
+    a[...] = np.where(mask, values, a).astype(a.dtype)
+
+
 RULES: dict[Any, Rule] = {
     np.array: Rule(lower_array),
     np.asarray: Rule(lower_asarray),
@@ -278,4 +285,5 @@ RULES: dict[Any, Rule] = {
     np.delete: Rule(lower_delete),
     np.insert: Rule(lower_insert),
     np.copyto: Rule(lower_copyto, is_special=True),
+    np.putmask: Rule(lower_putmask, is_special=True),
 }

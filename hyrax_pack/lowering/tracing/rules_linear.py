@@ -176,6 +176,14 @@ def lower_convolve(trace: Trace, a: Any, v: Any, mode: str = "full") -> Any:
     return _middle(made, size, taps, mode)
 
 
+def lower_correlate(trace: Trace, a: Any, v: Any, mode: str = "valid") -> Any:
+    """Lower np.correlate in one dimension with a kernel that is known: it is turned round, and no shorter signal."""
+    kernel = trace.array_of(v)
+    if not kernel.is_known:
+        trace.refuse("a kernel from the data", construct="np.correlate")
+    return lower_convolve(trace, a, np.asarray(kernel.shadows[0])[::-1], mode)
+
+
 def _middle(full: Any, size: int, taps: int, mode: str) -> Any:
     if mode == "same":
         start = (taps - 1) // 2
@@ -226,6 +234,7 @@ RULES: dict[Any, Rule] = {
     np.trapezoid: Rule(lower_trapezoid),
     np.gradient: Rule(lower_gradient),
     np.convolve: Rule(lower_convolve),
+    np.correlate: Rule(lower_correlate),
     np.cross: Rule(lower_cross),
     np.sinc: Rule(lower_sinc),
     np.polyval: Rule(lower_polyval),

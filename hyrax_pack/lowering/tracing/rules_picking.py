@@ -121,6 +121,8 @@ def lower_take(trace: Trace, a: Any, indices: Any, axis: int | None = None, mode
     places = trace.array_of(indices)
     if mode == "clip" and not isinstance(size, Size):
         places = np.clip(places, 0, size - 1)
+    elif mode == "wrap" and not isinstance(size, Size):
+        places = np.remainder(places, size)
     elif mode != "raise":
         trace.refuse("this mode", construct=f"np.take(mode={mode!r})", hint="clip the indices first")
     if places.is_known and not isinstance(size, Size):
@@ -245,11 +247,23 @@ def lower_round(trace: Trace, a: Any, decimals: int = 0) -> Any:
 
 def lower_isclose(trace: Trace, a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
     """Lower np.isclose."""
-    x, y = trace.array_of(a), trace.array_of(b)
-    if y.dtype.kind != "f":
-        y = y.astype(np.float64)  # as numpy does: differences of integers would wrap around
-    near = np.less_equal(np.abs(x - y), atol + rtol * np.abs(y)) & np.isfinite(y) | np.equal(x, y)
+    x, y = (one if type(one) in (int, float) else trace.array_of(one) for one in (a, b))
+    if type(y) is int:
+        y = float(y)  # which does not widen, as numpy has it
+    elif type(y) is not float and y.dtype.kind != "f":
+        y = y.astype(np.float64)  # differences of integers would wrap around
+    near = np.less_equal(abs(x - y), atol + rtol * abs(y)) & np.isfinite(y) | np.equal(x, y)
     return near | (np.isnan(x) & np.isnan(y)) if equal_nan else near
+
+
+def lower_allclose(trace: Trace, a: Any, b: Any, *args: Any, **kwargs: Any) -> Any:
+    """Lower np.allclose."""
+    return trace.python_number(np.all(lower_isclose(trace, a, b, *args, **kwargs)), "np.allclose")
+
+
+def lower_infinite(sign: int) -> Any:
+    """Return the rule of np.isposinf or np.isneginf."""
+    return lambda trace, x: np.equal(trace.array_of(x), sign * np.inf)
 
 
 def lower_array_equal(trace: Trace, a1: Any, a2: Any, equal_nan: bool = False) -> Any:
@@ -311,6 +325,10 @@ RULES: dict[Any, Rule] = {
     np.round: Rule(lower_round, edges={0: "np.round"}),
     np.around: Rule(lower_round, edges={0: "np.round"}),
     np.isclose: Rule(lower_isclose, edges={0: "np.isclose", 1: "np.isclose"}),
+    np.allclose: Rule(lower_allclose, edges={0: "np.allclose", 1: "np.allclose"}),
+    np.isposinf: Rule(lower_infinite(1)),
+    np.isneginf: Rule(lower_infinite(-1)),
+    np.fix: Rule(lambda trace, x: np.trunc(trace.array_of(x)), edges={0: "np.fix"}),
     np.array_equal: Rule(lower_array_equal, edges={0: "np.array_equal", 1: "np.array_equal"}),
     np.compress: Rule(lower_compress),
     np.diagonal: Rule(lower_diagonal),

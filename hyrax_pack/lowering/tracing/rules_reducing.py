@@ -170,12 +170,13 @@ def _extreme(op: str, joined: str) -> Callable[..., Value]:
         if array.dtype == BOOL and not _is_set(initial):
             emit = reduce_any if op == "ReduceMax" else reduce_all
             return emit(graph, array.value, reduced_axes(trace, array, axis), _keep(keepdims))
-        if array.dtype == np.uint64:
-            trace.refuse("the extreme of uint64 values", construct="np.max", hint="convert to int64 or float64 first")
         _refuse_nothing(trace, array, axis, initial)
         axes = reduced_axes(trace, array, axis)
+        is_free = any(isinstance(array.value.shape[at], Free) and not array.shape[at].is_batch for at in axes)
+        if array.dtype == np.uint64 and (is_free or _is_set(initial)):
+            trace.refuse("the extreme of uint64 values", construct="np.max", hint="convert to int64 or float64 first")
         made = reduce_extreme(graph, op, array.value, axes, _keep(keepdims))
-        if any(isinstance(array.value.shape[at], Free) and not array.shape[at].is_batch for at in axes):
+        if is_free:
             # an axis of no length: an error here too
             made = binary(graph, joined, made, _first_of(graph, array.value, axes, _keep(keepdims)))
         if _is_set(initial):

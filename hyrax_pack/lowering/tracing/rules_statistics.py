@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from hyrax_pack.lowering.tracing.trace import Trace
 
 _MISSING = np._NoValue
-_METHODS = ("linear", "lower", "higher")
+_METHODS = ("linear", "lower", "higher", "nearest")
 
 
 def lines_along(trace: Trace, a: Any, axis: Any) -> tuple[Any, Any, tuple[int, ...]]:
@@ -130,7 +130,9 @@ def known_quantiles(trace: Trace, q: Any, scale: float, method: str) -> Any:
     if trace.holds_traced(q):
         trace.refuse("quantiles asked for by the data", construct="np.quantile")
     if method not in _METHODS:
-        trace.refuse("this way of interpolating", construct=f"method={method!r}", hint="use linear, lower or higher")
+        trace.refuse(
+            "this way of interpolating", construct=f"method={method!r}", hint="use linear, lower, higher or nearest"
+        )
     return np.true_divide(shadow_of(q, 0), scale)
 
 
@@ -143,6 +145,8 @@ def _interpolated(ordered: Any, place: float, method: str, is_weak: bool) -> Any
     """Return what stands at a place of sorted lines, as numpy interpolates it."""
     low = int(np.floor(place))
     high = min(low + 1, int(ordered.shape[-1]) - 1)
+    if method == "nearest":
+        return ordered[..., int(np.rint(place))]
     if method != "linear":
         return ordered[..., low if method == "lower" or place == low else high]
     below, above = ordered[..., low], ordered[..., high]
@@ -183,13 +187,12 @@ def lower_histogram(
     trace: Trace, a: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None
 ) -> Any:
     """Lower np.histogram between edges that are known."""
-    if (
-        (range is None and isinstance(bins, int | str))
-        or density
-        or weights is not None
-        or trace.holds_traced(bins, range)
-    ):
-        trace.refuse("a histogram whose edges come from the data", construct="np.histogram", hint="give range=(a, b)")
+    if (range is None and isinstance(bins, int | str)) or weights is not None or trace.holds_traced(bins, range):
+        trace.refuse(
+            "a histogram whose edges, or weights, come from the data",
+            construct="np.histogram",
+            hint="give range=(a, b)",
+        )
     array = np.ravel(trace.array_of(a))
     edges = np.histogram_bin_edges(np.zeros(1, array.dtype), shadow_of(bins, 0), range)
     if array.dtype.kind == "f" and edges.dtype != array.dtype:
@@ -200,7 +203,8 @@ def lower_histogram(
     counts = inside.sum(axis=0)
     tail = np.zeros(len(edges) - 1, np.int64)
     tail[-1] = 1
-    return counts + last * tail, edges
+    counts = counts + last * tail
+    return counts / np.diff(edges).astype(np.float64) / counts.sum() if density else counts, edges
 
 
 def lower_sort(trace: Trace, a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:

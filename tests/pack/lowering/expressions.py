@@ -226,4 +226,10 @@ x.astype(np.uint16) // 7
 x.astype(np.int16) // -3
 np.std(x, axis=0)[None] + x
 np.convolve(np.ones(6), np.ones(3), 'same') * x
+np.fix(x)
+np.isposinf(x)
+np.isneginf(x)
+x.clip(0)
+np.take(x, [0, 7, -8], axis=2, mode="wrap")
+np.take(x, [0, 7, -8], axis=2, mode="clip")
 """.strip().splitlines()
