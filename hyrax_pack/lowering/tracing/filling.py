@@ -11,7 +11,8 @@ import numpy as np
 from hyrax_pack.lowering.graph.building import Value
 from hyrax_pack.lowering.operations.casting import cast
 from hyrax_pack.lowering.operations.shaping import broadcast
-from hyrax_pack.lowering.tracing.numbers import Size, TracedNumber, number_as
+from hyrax_pack.lowering.tracing.calculating import number_as
+from hyrax_pack.lowering.tracing.numbers import Size, TracedNumber
 from hyrax_pack.lowering.tracing.shadows import shadow_of
 from hyrax_pack.lowering.tracing.wrapping import known, wrap
 

@@ -26,6 +26,7 @@ from hyrax_pack.lowering.operations.indexing import (
 from hyrax_pack.lowering.operations.reducing import reduce_any
 from hyrax_pack.lowering.operations.shaping import element_total, expand_dims, reshape, squeeze, stack, take_positions
 from hyrax_pack.lowering.tracing.arrays import Traced, TracedArray
+from hyrax_pack.lowering.tracing.calculating import number_as
 from hyrax_pack.lowering.tracing.keys import (
     FULL,
     is_basic,
@@ -36,7 +37,7 @@ from hyrax_pack.lowering.tracing.keys import (
     spread,
     write_basic,
 )
-from hyrax_pack.lowering.tracing.numbers import Position, TracedNumber, number_as
+from hyrax_pack.lowering.tracing.numbers import Position, TracedNumber
 from hyrax_pack.lowering.tracing.shadows import on_shadows, quietly, shadow_of
 from hyrax_pack.lowering.tracing.views import View
 from hyrax_pack.lowering.tracing.wrapping import adopt, known_pair, wrap

@@ -13,8 +13,9 @@ from hyrax_pack.lowering.operations.casting import cast
 from hyrax_pack.lowering.operations.indexing import counting
 from hyrax_pack.lowering.operations.shaping import join, stack
 from hyrax_pack.lowering.tracing.arrays import Traced, TracedArray
+from hyrax_pack.lowering.tracing.calculating import number_as
 from hyrax_pack.lowering.tracing.filling import make_filled
-from hyrax_pack.lowering.tracing.numbers import Size, TracedNumber, number_as
+from hyrax_pack.lowering.tracing.numbers import Size, TracedNumber
 from hyrax_pack.lowering.tracing.rows import is_stacked
 from hyrax_pack.lowering.tracing.shadows import on_shadows, shadow_of
 from hyrax_pack.lowering.tracing.trace import Rule

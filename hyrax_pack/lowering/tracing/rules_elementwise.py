@@ -15,7 +15,8 @@ from hyrax_pack.lowering.operations.dividing import shift_right
 from hyrax_pack.lowering.operations.loops import IN_FLOAT32, LOOPS
 from hyrax_pack.lowering.operations.products import matmul
 from hyrax_pack.lowering.tracing.arrays import Traced, TracedArray
-from hyrax_pack.lowering.tracing.numbers import TracedNumber, number_as
+from hyrax_pack.lowering.tracing.calculating import number_as
+from hyrax_pack.lowering.tracing.numbers import TracedNumber
 from hyrax_pack.lowering.tracing.rows import Rows
 from hyrax_pack.lowering.tracing.rules_reducing import lower_running_extreme
 from hyrax_pack.lowering.tracing.shadows import on_shadows, shadow_of, traced_in

@@ -25,10 +25,11 @@ from hyrax_pack.lowering.operations.shaping import reshape
 from hyrax_pack.lowering.refusal import Refused, RowsNeeded
 from hyrax_pack.lowering.tracing import items
 from hyrax_pack.lowering.tracing.arrays import Traced, TracedArray
+from hyrax_pack.lowering.tracing.calculating import emit_number, number_as
 from hyrax_pack.lowering.tracing.complexes import TracedComplex
 from hyrax_pack.lowering.tracing.decisions import Way
 from hyrax_pack.lowering.tracing.gathered import Gathered
-from hyrax_pack.lowering.tracing.numbers import Position, Size, TracedNumber, emit_number, number_as
+from hyrax_pack.lowering.tracing.numbers import Position, Size, TracedNumber
 from hyrax_pack.lowering.tracing.rows import Rows, Stale, Unreadable, is_stacked
 from hyrax_pack.lowering.tracing.shadows import (
     BATCH_SIZES,
