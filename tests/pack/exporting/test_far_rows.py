@@ -51,7 +51,7 @@ def test_a_graph_that_overflows_beyond_the_data_is_refused(export: Export, table
             onnx.helper.make_node("Log", ["s"], ["output_0"]),
         ]
     )
-    session = open_session(graph.SerializeToString())
+    session = open_session(graph.SerializeToString(), None)
     with pytest.raises(ParityError, match=r"rows of the data times .*: row \d+ is inf in the graph and \d+.* in torch"):
         check_far_rows(session, network.reference, network.layout, (table,))
 
