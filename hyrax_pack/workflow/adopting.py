@@ -26,6 +26,7 @@ from hyrax_pack.workflow.upstream_run import (
     SETTINGS,
     UpstreamRun,
     find_class,
+    model_settings,
     open_data,
     open_upstream_run,
     restore_model,
@@ -47,9 +48,10 @@ def adopt(
     golden: str | Path | None = None,
     model: str | None = None,
     weights: str | Path | None = None,
-    batch: Batch = "independent",
+    batch: Batch | None = None,
     classes: Sequence[str] | None = None,
-    requires: Sequence[str] = (),
+    outputs: Sequence[str] | None = None,
+    requires: Sequence[str] | None = None,
     lower: Lower = "auto",
     say: Say = silent,
 ) -> Bundle:
@@ -67,8 +69,8 @@ def adopt(
         `path/to/file.py:Class`, where the settings' own name leads nowhere here.
     weights : path, optional
         Another weights file than the one that the settings name.
-    batch, classes, requires
-        What `[model]` says in settings of ours.
+    batch, classes, outputs, requires
+        As under `[model]` in settings of ours; by default what the run's own `[model]` says.
     lower : str
         Whether to_tensor becomes a graph: `auto` where it can, `require` or no file, `off`.
     say : callable
@@ -85,10 +87,14 @@ def adopt(
         The run, its class, its function or its data cannot be used; or the graph is not the model. Nothing is written.
     """
     path, base_dir = Path(path), Path.cwd()
-    check_word("batch", batch, Batch)
+    if batch is not None:
+        check_word("batch", batch, Batch)
     check_word("lower", lower, Lower)
     check_target(path)
     found = open_upstream_run(Path(run), None if weights is None else Path(weights))
+    said = model_settings(found)
+    batch = said["batch"] if batch is None else batch
+    requires = said["requires"] if requires is None else requires
     spec = find_class(found, model, base_dir)
     say(f"run        {found.path.name}, weights {found.weights.name}, class {spec.name}")
     captured, live = _captured(found, spec, requires)
@@ -124,7 +130,8 @@ def adopt(
             held_out=evidence.held_out,
             opset=OPSET,
             batch=batch,
-            classes=classes,
+            classes=said["classes"] if classes is None else classes,
+            output_names=said["outputs"] if outputs is None else outputs,
             more_trials=evidence.trials(),
             scratch=path.absolute().parent,
         )
@@ -150,7 +157,8 @@ def export_folder(
     Raises
     ------
     UsageError
-        `golden` or `model` is given for a run of our own, or `config` for one of Hyrax.
+        `golden` or `model` is given for a run of our own; or `config`, `weights="last"`, `to_tensor="run"` or `accept`
+        for one of Hyrax.
     HyraxError
         As `export` and `adopt`.
     """
@@ -163,6 +171,13 @@ def export_folder(
         )
     if config is not None:
         raise UsageError(f"{folder}: is a run folder of Hyrax: -c and --set change nothing of it; leave them out")
+    for option, given, why in (
+        ("--last", weights != "best", f"its weights are those that its {SETTINGS} names"),
+        ("--to-tensor run", to_tensor != "class", "the function that it saved is what is taken"),
+        ("--accept", bool(accept), "it has no record of what trained"),
+    ):
+        if given:
+            raise UsageError(f"{folder}: is a run folder of Hyrax: {why}; leave {option} out")
     return adopt(folder, path, golden=golden, model=model, lower=lower, say=say)
 
 

@@ -275,7 +275,7 @@ def check_rows_alone(proof: Proof, batch: Batch, origin: str) -> None:
         raise CoupledRowsError(
             f"to_tensor ({origin}): a row's tensor depends on the other rows of its batch"
             f"{''.join(f'; {note}' for note in proof.notes if note.startswith('rows touch'))}. Compute each row from "
-            'itself alone (axis=1 and up), or declare the batch joint: [model] batch = "joint"'
+            'itself alone (axis=1 and up), or declare the batch joint: [model] batch = "joint" (wrap: --joint)'
         )
 
 

@@ -13,6 +13,7 @@ import ast
 import copy
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -35,6 +36,8 @@ CHECKPOINTS = "checkpoint*.pt"
 DEFAULT_WEIGHTS = "example_model.pth"
 # Keys of one [data_request.<group>.<friendly>] that mean the same here.
 REQUEST_KEYS = ("dataset_class", "data_location", "fields", "primary_id_field", "join_field", "dataset_config")
+# Keys of its [model] that are read as in settings of ours.
+MODEL_KEYS = ("batch", "classes", "outputs", "requires")
 GROUPS = ("train", "validate", "test", "infer")
 
 
@@ -84,6 +87,7 @@ def open_upstream_run(path: Path, weights: Path | None = None) -> UpstreamRun:
     TrainingError
         There are no weights.
     """
+    path = path.absolute()  # the function's file is looked for in its own folder
     file = path / SETTINGS
     try:
         settings = tomllib.loads(file.read_text(encoding="utf-8"))
@@ -93,6 +97,18 @@ def open_upstream_run(path: Path, weights: Path | None = None) -> UpstreamRun:
         raise ConfigError(str(file), [Problem("", f"cannot be read: {error}")]) from error
     function = next((path / name for name in FUNCTIONS if (path / name).is_file()), None)
     return UpstreamRun(path, settings, weights or _find_weights(path, settings), function)
+
+
+def model_settings(run: UpstreamRun) -> Mapping[str, Any]:
+    """Return what the run's `[model]` says under our words: batch, classes, outputs, requires.
+
+    Raises
+    ------
+    ConfigError
+        One of them is not of its kind.
+    """
+    said = run.settings.get("model", {})
+    return load_config(tables={"model": {key: said[key] for key in MODEL_KEYS if key in said}}).table("model")
 
 
 def find_class(run: UpstreamRun, model: str | None, base_dir: Path) -> ModelSpec:
@@ -210,7 +226,9 @@ def _find_weights(path: Path, settings: dict[str, Any]) -> Path:
         return path / str(named)
     checkpoints = sorted(path.glob(CHECKPOINTS), key=_epoch)
     if not checkpoints:
-        raise TrainingError(f"{path}: has neither {named} nor a checkpoint; name the file with --weights")
+        raise TrainingError(
+            f"{path}: has neither {named} nor a checkpoint; name the file in {SETTINGS}: weights_filename under [train]"
+        )
     return checkpoints[-1]
 
 

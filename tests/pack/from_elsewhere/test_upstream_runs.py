@@ -12,8 +12,8 @@ import torch
 from hyrax_runtime.predictor import load
 from torch import nn
 
-from hyrax_pack.errors import ConfigError, DataError, HyraxError, TrainingError
-from hyrax_pack.workflow.adopting import adopt
+from hyrax_pack.errors import ConfigError, DataError, HyraxError, TrainingError, UsageError
+from hyrax_pack.workflow.adopting import adopt, export_folder
 from hyrax_pack.workflow.upstream_run import is_upstream_run
 
 MODEL = """
@@ -252,3 +252,47 @@ def test_a_folder_of_hyrax_is_told_from_one_of_ours(make: Make, folder: Path) ->
     (run / "run.json").write_text("{}")
     assert not is_upstream_run(run)
     assert not is_upstream_run(folder)
+
+
+def test_a_relative_path_leads_to_the_saved_function_too(make: Make, folder: Path) -> None:
+    run = make().relative_to(folder)
+    assert "/ 255" in str(adopt(run, "relative.hyrax", golden="rows.npz").source)
+
+
+JOINT = """
+[model]
+batch = "joint"
+outputs = ["features"]
+requires = ["math"]
+"""
+
+
+def test_what_a_run_says_under_model_in_our_words_holds(make: Make) -> None:
+    settings = SETTINGS.replace("[model]\n", JOINT.lstrip())
+    bundle = adopt(make(settings), "said.hyrax", golden="rows.npz")
+    assert bundle.contract.batch == "joint"
+    assert [output.name for output in bundle.manifest.outputs] == ["features"]
+
+
+def test_classes_of_a_run_are_in_the_bundle(make: Make) -> None:
+    names = [f"feature {number}" for number in range(WIDTH)]
+    bundle = adopt(make(SETTINGS.replace("[model]\n", f"[model]\nclasses = {names}\n")), "c.hyrax", golden="rows.npz")
+    assert bundle.manifest.outputs[0].classes == tuple(names)
+
+
+def test_a_word_of_ours_that_is_misspelt_in_a_run_is_refused(make: Make) -> None:
+    with pytest.raises(ConfigError, match="batch"):
+        adopt(make(SETTINGS.replace("[model]\n", '[model]\nbatch = "jiont"\n')), "wrong.hyrax", golden="rows.npz")
+
+
+@pytest.mark.parametrize(
+    ("option", "says"),
+    [
+        ({"weights": "last"}, "leave --last out"),
+        ({"to_tensor": "run"}, "leave --to-tensor run out"),
+        ({"accept": ["code"]}, "leave --accept out"),
+    ],
+)
+def test_an_option_that_a_run_of_hyrax_has_no_use_for_is_refused(make: Make, option: dict[str, Any], says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        export_folder(make(), "out.hyrax", golden="rows.npz", **option)
