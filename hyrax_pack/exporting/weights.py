@@ -50,6 +50,7 @@ def externalise(model: ir.Model, scratch: Path | None = None) -> Weights:
     scratch : Path, optional
         The folder for the temporary file of large weights; the system's own where there is none.
     """
+    _take_in_small_files(model)
     outside = [
         value
         for value in model.graph.initializers.values()
@@ -73,6 +74,15 @@ def externalise(model: ir.Model, scratch: Path | None = None) -> Weights:
             name=value.name or "",
         )
     return weights
+
+
+def _take_in_small_files(model: ir.Model) -> None:
+    """Read small tensors that stand in a file beside the graph into it: torch writes all of them there."""
+    for graph in (model.graph, *model.graph.subgraphs()):
+        for value in graph.initializers.values():
+            tensor = value.const_value
+            if isinstance(tensor, ir.ExternalTensor) and tensor.nbytes <= INLINE_UP_TO_BYTES:
+                value.const_value = ir.Tensor(np.array(tensor.numpy()), dtype=tensor.dtype, name=value.name)
 
 
 def _tensor(value: ir.Value) -> ir.TensorProtocol:

@@ -164,3 +164,13 @@ def test_an_operator_of_a_private_domain_is_refused(give: Give) -> None:
     model.opset_import.append(helper.make_opsetid("com.example", 1))
     with pytest.raises(ExportError, match=r"com.example::Magic, which is no standard ONNX operator"):
         give(model)
+
+
+def test_small_weights_that_stand_beside_the_graph_are_taken_in(
+    give: Give, table: NDArray[np.float32], tmp_path: Path
+) -> None:
+    """torch writes every tensor into the file beside the graph, a bias of three numbers too."""
+    bias = RNG.normal(size=40).astype(np.float32)
+    model = graph(product("p"), helper.make_node("Add", ["p", "b"], ["y"]), b=bias)
+    onnx.save(model, tmp_path / "given.onnx", save_as_external_data=True, location="given.data", size_threshold=0)
+    np.testing.assert_allclose(run(give(model), table[:5]), table[:5] @ WEIGHT + bias, rtol=1e-5, atol=1e-5)
