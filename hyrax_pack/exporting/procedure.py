@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from hyrax_runtime.errors import SessionError
 from hyrax_runtime.session import open_session
 from torch import nn
@@ -145,8 +146,21 @@ def hold_against(measured: Measured[Any], drawn: Drawn) -> dict[str, Record]:
     try:
         session = open_session(drawn.graph, drawn.weights.data if drawn.weights.size else None)
     except SessionError as error:
-        cure = ". Cast the model to float32 first: model.float()" if "NOT_IMPLEMENTED" in str(error) else ""
+        cure = _cure_of_precision(measured) if "NOT_IMPLEMENTED" in str(error) else ""
         raise ParityError(f"the finished graph does not run: {error}{cure}") from error
     records = Gate(drawn.layout, measured.noise, drawn.lines, guards).check(session, measured.answers)
     check_far_rows(session, measured.reference, drawn.layout, measured.answers[0].trial.slots)
     return records
+
+
+def _cure_of_precision(measured: Measured[Any]) -> str:
+    """onnxruntime on the CPU has next to no operator in half precision: say where that comes from."""
+    model = getattr(measured.reference, "model", None)
+    if not isinstance(model, nn.Module):
+        return ""
+    if any(held.dtype in (torch.float16, torch.bfloat16) for held in (*model.parameters(), *model.buffers())):
+        return ". Cast the model to float32 first: model.float()"
+    return (
+        ". The weights are float32 and the model's code computes in less: leave torch.autocast, .half() and "
+        ".bfloat16() to training (under `if self.training:`)"
+    )

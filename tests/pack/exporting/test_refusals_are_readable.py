@@ -71,3 +71,13 @@ def test_a_refusal_names_the_line_of_the_model(export: Export, name: str) -> Non
 def test_a_refusal_names_the_operator(export: Export, name: str, operator: str) -> None:
     with pytest.raises(ExportError, match=operator):
         export(REFUSED[name])
+
+
+def in_half_precision(self: Any, x: torch.Tensor) -> torch.Tensor:
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        return self.linear(x).float()
+
+
+def test_half_precision_inside_the_models_code_is_told_from_weights_in_half_precision(export: Export) -> None:
+    with pytest.raises(ExportError, match=r"the model's code computes in less: leave torch\.autocast"):
+        export(in_half_precision)
