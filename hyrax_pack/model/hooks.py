@@ -22,12 +22,15 @@ class Hook:
         Whether a class without it is refused.
     mistaken : tuple of str
         Names that people write for it, from other frameworks too.
+    arguments : int
+        How many arguments it takes beside self.
     """
 
     names: tuple[str, ...]
     signature: str
     required: bool = False
     mistaken: tuple[str, ...] = ()
+    arguments: int = 1
 
 
 TENSOR = Hook(
@@ -43,12 +46,46 @@ TRAIN = Hook(
     required=True,
     mistaken=("training_step", "step", "fit", "train_one_batch"),
 )
-INFER = Hook(("infer_batch",), "def infer_batch(self, batch)", mistaken=("infer_step",))
-VALIDATE = Hook(("validate_batch",), "def validate_batch(self, batch)", mistaken=("validate_step",))
-TEST = Hook(("test_batch",), "def test_batch(self, batch)", mistaken=("test_step",))
-EPOCH_METRICS = Hook(("log_epoch_metrics",), "def log_epoch_metrics(self)")
-TRAIN_POST_EPOCH = Hook(("train_post_epoch",), "def train_post_epoch(self)")
-VALIDATE_POST_EPOCH = Hook(("validate_post_epoch",), "def validate_post_epoch(self)")
+INFER = Hook(
+    ("infer_batch",),
+    "def infer_batch(self, batch)",
+    mistaken=(
+        "infer", "infer_step", "inference", "inference_batch", "inference_step", "predict_batch", "predict_step",
+    ),
+)  # fmt: skip
+VALIDATE = Hook(
+    ("validate_batch",),
+    "def validate_batch(self, batch)",
+    mistaken=(
+        "validate", "validate_step", "validation_step", "validation_batch", "val_step", "val_batch", "eval_step",
+        "eval_batch", "evaluate_batch",
+    ),
+)  # fmt: skip
+TEST = Hook(("test_batch",), "def test_batch(self, batch)", mistaken=("test_step", "testing_step"))
+EPOCH_METRICS = Hook(
+    ("log_epoch_metrics",),
+    "def log_epoch_metrics(self)",
+    arguments=0,
+    mistaken=("log_metrics", "epoch_metrics", "get_epoch_metrics"),
+)
+TRAIN_POST_EPOCH = Hook(
+    ("train_post_epoch",),
+    "def train_post_epoch(self)",
+    arguments=0,
+    mistaken=(
+        "post_epoch", "post_train_epoch", "epoch_end", "on_epoch_end", "train_epoch_end", "training_epoch_end",
+        "on_train_epoch_end",
+    ),
+)  # fmt: skip
+VALIDATE_POST_EPOCH = Hook(
+    ("validate_post_epoch",),
+    "def validate_post_epoch(self)",
+    arguments=0,
+    mistaken=(
+        "post_validate_epoch", "validate_epoch_end", "validation_epoch_end", "on_validation_end",
+        "on_validation_epoch_end",
+    ),
+)  # fmt: skip
 SAVE = Hook(("save",), "def save(self, path)")
 LOAD = Hook(("load",), "def load(self, path)")
 
@@ -115,7 +152,11 @@ def near_misses(cls: type, hook: Hook, taken: set[str]) -> list[str]:
         Names that are hooks themselves and so are no slips.
     """
     candidates = [name for name in own_methods(cls) if name not in taken and not name.startswith("_")]
-    mistaken = [name for name in candidates if name.lower() in hook.mistaken]
+    mistaken = [
+        name
+        for name in candidates
+        if name.lower() in hook.mistaken and (hook.required or hook is TENSOR or _could_be(cls, name, hook))
+    ]
     cutoff = _SLIP_OF_A_REQUIRED_ONE if hook.required else _SLIP
     similar = [
         name
@@ -123,6 +164,23 @@ def near_misses(cls: type, hook: Hook, taken: set[str]) -> list[str]:
         for name in difflib.get_close_matches(word, [other.lower() for other in candidates], n=3, cutoff=cutoff)
     ]
     return list(dict.fromkeys([*mistaken, *(name for name in candidates if name.lower() in similar)]))
+
+
+def _could_be(cls: type, name: str, hook: Hook) -> bool:
+    """Whether a method may be meant for a hook: it takes as many arguments, and no method of the class calls it."""
+    method = own_attribute(cls, name)
+    if inspect.isfunction(method):
+        try:
+            inspect.signature(method).bind(*range(hook.arguments + 1))
+        except TypeError:
+            return False
+    return not any(name in _names_in(own_attribute(cls, other)) for other in own_methods(cls) if other != name)
+
+
+def _names_in(method: Any) -> tuple[str, ...]:
+    """The attributes and globals that a method's code names."""
+    code = getattr(getattr(method, "__func__", method), "__code__", None)
+    return () if code is None else tuple(code.co_names)
 
 
 def _is_wrapped(value: Any) -> bool:

@@ -86,6 +86,48 @@ def test_a_near_miss_is_named_with_what_it_was_meant_to_be(missing: str, written
 
 
 @pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("infer", "infer_batch"),
+        ("inference_batch", "infer_batch"),
+        ("predict_batch", "infer_batch"),
+        ("validation_step", "validate_batch"),
+        ("validate", "validate_batch"),
+        ("val_batch", "validate_batch"),
+        ("validation_batch", "validate_batch"),
+    ],
+)
+def test_a_word_of_another_framework_is_named_with_ours(written: str, meant: str) -> None:
+    assert f"{written}: is this meant to be {meant}" in problems_of(methods(**{written: lambda self, batch: batch}))
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("post_epoch", "train_post_epoch"),
+        ("train_epoch_end", "train_post_epoch"),
+        ("on_validation_epoch_end", "validate_post_epoch"),
+        ("log_metrics", "log_epoch_metrics"),
+    ],
+)
+def test_a_word_for_what_follows_an_epoch_is_named_with_ours(written: str, meant: str) -> None:
+    assert f"{written}: is this meant to be {meant}" in problems_of(methods(**{written: lambda self: None}))
+
+
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [
+        pytest.param("validate", lambda self, loader, device: None, id="with other arguments"),
+        pytest.param("log_metrics", lambda self, step, values: None, id="with arguments where the hook has none"),
+        pytest.param("infer", lambda self, batch: batch, id="that forward calls"),
+    ],
+)
+def test_a_word_of_another_framework_may_be_the_classs_own(name: str, own: Any) -> None:
+    others = {"forward": lambda self, batch: self.infer(batch)} if name == "infer" else {}
+    hyrax_model(methods(**{name: own}, **others))
+
+
+@pytest.mark.parametrize(
     "own", ["to_tensors", "_infer_bach", "encode", "prepare_outputs", "train_head", "test_time_mean"]
 )
 def test_a_method_of_the_classs_own_is_no_near_miss(own: str) -> None:
