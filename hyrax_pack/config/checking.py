@@ -77,7 +77,17 @@ def _table_problems(
         elif table == "data_set":
             yield Problem(where, f"{value!r} is {_what(value)}; settings of a data set stand in [data_set.<Class>]")
         elif table not in CONSTRUCTOR_TABLES:
-            yield Problem(where, f"unknown key; {nearest(name, known)}")
+            yield Problem(where, f"unknown key; {_nearest_anywhere(name, known)}")
+
+
+def _nearest_anywhere(name: str, known: Iterable[str]) -> str:
+    """The nearest key of a table; else the nearest of another table, with the table."""
+    if not difflib.get_close_matches(name, list(known), n=1, cutoff=0.6):
+        elsewhere = {key: f"{table}.{key}" for table, keys in TABLES.items() for key in keys if key != "name"}
+        close = difflib.get_close_matches(name, list(elsewhere), n=1, cutoff=0.8)
+        if close:
+            return f"did you mean '{elsewhere[close[0]]}'?"
+    return nearest(name, known)
 
 
 def _package_problems(package: str, values: Mapping[str, Any], defaults: Any) -> Iterator[Problem]:

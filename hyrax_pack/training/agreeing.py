@@ -1,4 +1,4 @@
-"""Whether the processes of one training still hold the same weights: nobody else would notice that they do not."""
+"""Whether weights are what they should be: the same in every process, and not what they were before the first epoch."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from torch import nn
 from torch.optim import LBFGS
 
 from hyrax_pack.errors import TrainingError
+from hyrax_pack.training.checkpoints import Position
 from hyrax_pack.training.parallel import World, learned_tensors
 from hyrax_pack.training.state import Memento
 
@@ -54,6 +55,26 @@ class Agreement:
                     "averaged in backward() alone: torch.autograd.grad, random numbers that a step draws for the "
                     "weights, and steps that only some processes take do not work with several processes"
                 )
+
+
+class Untouched:
+    """Whether the first epoch changed any weight: a step that forgets the optimizer trains without error."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self._learned = [tensor for tensor in learned_tensors(model).values() if not nn.parameter.is_lazy(tensor)]
+        self._before: list[int] | None = self._now()
+
+    def words(self, where: str, position: Position) -> str:
+        """What to say at the end of the first epoch of a run; nothing where some weight has changed, or later."""
+        before, self._before = self._before, None
+        if not before or position.epoch > 1 or position.step != position.batch or self._now() != before:
+            return ""
+        cure = f"{where} is expected to call loss.backward() and self.optimizer.step()."
+        return f"No weight changed in the first epoch: {cure}"
+
+    def _now(self) -> list[int]:
+        with torch.no_grad():
+            return [int(_bits(tensor)) for tensor in self._learned]
 
 
 def _bits(tensor: torch.Tensor) -> torch.Tensor:

@@ -12,7 +12,7 @@ from hyrax_pack.data.tensors import move_batch
 from hyrax_pack.errors import Interrupted, TrainingError
 from hyrax_pack.resolving import user_code
 from hyrax_pack.run import Journal, Run
-from hyrax_pack.training.agreeing import Agreement
+from hyrax_pack.training.agreeing import Agreement, Untouched
 from hyrax_pack.training.checkpoints import Checkpoint, Position
 from hyrax_pack.training.choosing import choose_epoch, words_at_the_end, words_on_validation
 from hyrax_pack.training.diverging import loss_error
@@ -65,6 +65,7 @@ class Training:
         self.saver = Saver(run, parts, world, journal, reporter)
         self.scheduling = Scheduling(parts.model, reporter.say)
         self.agreement = Agreement(parts.model, world)
+        self.untouched = Untouched(parts.model)
         self.mean = Mean()
         self._save_at = self._next_save()
         self.position = Position() if checkpoint is None else self.saver.restore(checkpoint, self.mean)
@@ -180,6 +181,7 @@ class Training:
         if not math.isfinite(figures["loss"]):
             self._refuse_loss(figures["loss"])
         self.saver.check_finite(self.position)
+        self._say(self.untouched.words(f"{self.parts.spec.name}.{self.parts.spec.train_hook}", self.position))
         self.world.same_buffers(self.parts.model)
         self._call(self.parts.spec.train_post_epoch)
         return figures | self._epoch_metrics()

@@ -19,6 +19,7 @@ from hyrax_pack.run import Run, load_into, write_file
 from hyrax_pack.run.folder import TEXT_FILE
 from hyrax_pack.run.surroundings import describe_commit, training_packages
 from hyrax_pack.training.data_random import DataGenerators
+from hyrax_pack.training.early import check_function
 from hyrax_pack.training.loading import Batches, TensorFunction, changes_input
 from hyrax_pack.training.origin import record_or_check_code, record_or_check_data
 from hyrax_pack.training.parallel import World
@@ -94,7 +95,9 @@ def prepare_parts(
         say(words)
     data_random.restore(untouched)
     seed_everything(seed)  # again: how much randomness looking at the data took must not reach what is asked
-    questions = gather_questions((validate or train).group, function)
+    asked = (validate or train).group
+    questions = gather_questions(asked, function)
+    check_function(asked, function, questions, config, run.facts.get("to_tensor_origin", spec.name))
     data_random.restore(untouched)
     seed_everything(seed)  # nor the weights
     model = build_model(cls, config, sample)

@@ -19,6 +19,7 @@ from hyrax_pack.run.answers import Answers, answers_path, drop_aside, find_answe
 from hyrax_pack.run.folder import WeightsFacts, Which, digest_of
 from hyrax_pack.run.writing import replace_by_whatever
 from hyrax_pack.training.checkpoints import Position, save_tensors
+from hyrax_pack.training.early import words_on_names
 from hyrax_pack.training.preparing import Parts
 from hyrax_pack.training.seeding import random_state, restore_random_state
 from hyrax_pack.training.state import Memento, ModelState
@@ -34,7 +35,9 @@ class WeightsFiles:
         if parts.spec.save is None:
             _check_readable(parts.model)
         if not any(map(torch.nn.parameter.is_lazy, (*parts.model.parameters(), *parts.model.buffers()))):
-            self._ask()  # a night of training is saved where it fails
+            answers = self._ask()  # a night of training is saved where it fails
+            for words in words_on_names(answers.outputs, run.config) if answers.failure is None else ():
+                say(words)
 
     def write(self, position: Position) -> None:
         """Write last.pt, and weights.pt where the epoch that has just ended is the best.

@@ -39,14 +39,14 @@ ROWS = 8
 class Questions:
     """What inference is asked: rows of a group, as to_tensor makes tensors of them without labels.
 
-    `digests` are those of the rows' fields; `failure` says why there are no tensors.
+    `digests` are those of the rows' fields; `error` says why there are no tensors.
     """
 
     group: str
     rows: tuple[int, ...]
     digests: Mapping[str, str]
     returned: Returned | None
-    failure: str | None = None
+    error: HyraxError | None = None
 
     @property
     def batch(self) -> Batch:
@@ -69,7 +69,7 @@ def gather_questions(group: Group, function: Callable[[Any], Any]) -> Questions:
         found = digests(data_dict)
         return Questions(group.name, rows, found, tensors_of(data_dict, function))
     except HyraxError as error:
-        return Questions(group.name, rows, found, None, str(error))
+        return Questions(group.name, rows, found, None, error)
 
 
 def tensors_of(data_dict: dict[str, Any], function: Callable[[Any], Any]) -> Returned:
@@ -80,7 +80,7 @@ def tensors_of(data_dict: dict[str, Any], function: Callable[[Any], Any]) -> Ret
     TrainingError
         The function raises.
     """
-    with user_code("to_tensor", TrainingError):
+    with user_code("to_tensor at inference", TrainingError):
         return as_slots(function(data_dict), rows=len(data_dict["object_id"]))
 
 
@@ -93,7 +93,7 @@ def answer(model: nn.Module, spec: ModelSpec, questions: Questions, device: torc
         slots=[],
         returns="",
         outputs={},
-        failure=questions.failure,
+        failure=None if questions.error is None else str(questions.error),
         device=device.type,
         state=state.capture_for_inference(),
     )

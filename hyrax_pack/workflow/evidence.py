@@ -14,7 +14,8 @@ from hyrax_runtime.replay import Returned, as_slots, compile_protected
 
 from hyrax_pack.capturing import Captured
 from hyrax_pack.data import DataProvider, Group, Observation, observe
-from hyrax_pack.errors import AbsentLabelError, ExportError, HyraxError
+from hyrax_pack.data.absent import words_on_absent_labels
+from hyrax_pack.errors import AbsentLabelError, ExportError
 from hyrax_pack.exporting import choose_golden_rows
 from hyrax_pack.resolving import user_code
 from hyrax_pack.workflow.changed_rows import joined_rows, with_planted_nan
@@ -82,27 +83,13 @@ class Evidence:
 
     def _explained(self, error: ExportError, rows: Sequence[int]) -> ExportError | None:
         """Say which absent label a failure is about, and how to write it, or which fields there are."""
-        there = self.group.paths(inference=True)
-        absent = [path for path in self.group.paths() if path not in there]
+        words = words_on_absent_labels(error, self.group, lambda: self._returned(self.training_dict(rows), len(rows)))
+        if words is not None:
+            return AbsentLabelError(words)
         cause = error.__cause__
-        key = cause.args[0] if isinstance(cause, KeyError) and cause.args else None
-        for path in absent:
-            field = path.rpartition("/")[2]
-            if key == field:
-                return AbsentLabelError(
-                    f"{error}: {path} is a label, and there is none at inference; "
-                    f'write data.get("{field}", []) where it says ["{field}"]'
-                )
-        if absent and self._works_with_labels(rows):
-            names = ", ".join(absent)
-            return AbsentLabelError(f"{error}; where {names} is there it works, and at inference there are no labels")
-        return ExportError(f"{error}; the fields are {', '.join(there)}") if isinstance(key, str) else None
-
-    def _works_with_labels(self, rows: Sequence[int]) -> bool:
-        with suppress(HyraxError):
-            self._returned(self.training_dict(rows), len(rows))
-            return True
-        return False
+        if not isinstance(cause, KeyError) or not cause.args or not isinstance(cause.args[0], str):
+            return None
+        return ExportError(f"{error}; the fields are {', '.join(self.group.paths(inference=True))}")
 
     def slots(self, rows: Sequence[int]) -> tuple[np.ndarray[Any, Any] | None, ...]:
         """Return the slots alone."""

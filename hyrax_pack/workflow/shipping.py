@@ -12,8 +12,9 @@ from hyrax_runtime.replay import compile_function
 
 from hyrax_pack.capturing import Captured
 from hyrax_pack.data import Group, Observation
-from hyrax_pack.errors import CoupledRowsError, PackError
+from hyrax_pack.errors import PackError
 from hyrax_pack.run import Run
+from hyrax_pack.training.early import coupled_rows
 from hyrax_pack.workflow.arguments import check_word
 from hyrax_pack.workflow.asked_absent import with_asked_absent
 from hyrax_pack.workflow.choosing_form import Lower, choose_form
@@ -272,11 +273,7 @@ def check_rows_alone(proof: Proof, batch: Batch, origin: str) -> None:
         Names the function.
     """
     if proof.batch == "joint" and batch == "independent":
-        raise CoupledRowsError(
-            f"to_tensor ({origin}): a row's tensor depends on the other rows of its batch"
-            f"{''.join(f'; {note}' for note in proof.notes if note.startswith('rows touch'))}. Compute each row from "
-            'itself alone (axis=1 and up), or declare the batch joint: [model] batch = "joint" (wrap: --joint)'
-        )
+        raise coupled_rows(origin, proof.notes)
 
 
 def check_target(path: Path) -> None:

@@ -234,3 +234,10 @@ def test_settings_that_were_written_out_and_edited_wrongly_are_refused(tmp_path:
     file = write(tmp_path / "runtime_config.toml", load_config().to_toml().replace("epochs", "epocs"))
     with pytest.raises(ConfigError, match=r"train.epocs: unknown key; did you mean 'epochs'\?"):
         read_config(file)
+
+
+def test_a_key_in_the_wrong_table_is_named_with_the_right_one() -> None:
+    with pytest.raises(ConfigError, match=r"train\.batchsize: unknown key; did you mean 'data_loader\.batch_size'\?"):
+        load_config(overrides=["train.batchsize=3"])
+    with pytest.raises(ConfigError, match=r"data_loader\.epochs: unknown key; did you mean 'train\.epochs'\?"):
+        load_config(overrides=["data_loader.epochs=3"])

@@ -173,6 +173,15 @@ def test_a_scheduler_whose_step_nobody_calls_is_said(train: Train, capsys: pytes
     assert "The StepLR never stepped: the class has code that steps it" in capsys.readouterr().err
 
 
+def test_a_step_that_changes_no_weight_is_said_after_the_first_epoch(
+    train: Train, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train("plain.py:ForgetsToStep", train__epochs=3)
+    assert capsys.readouterr().err.count("No weight changed in the first epoch: ForgetsToStep.train_step is exp") == 1
+    train("plain.py:Plain")
+    assert "No weight changed" not in capsys.readouterr().err
+
+
 def test_a_class_that_saves_and_loads_itself_does(train: Train) -> None:
     run = train("plain.py:OwnFormat")
     assert set(torch.load(run.weights(), weights_only=True)) == {"format", "parts"}

@@ -76,11 +76,17 @@ class Project:
         assert text.count(old) == 1
         self.model.write_text(text.replace(old, new))
 
-    def train(self, epochs: int = 2, optimizer: dict[str, Any] | None = None, **more: Any) -> Run:
+    def train(
+        self,
+        epochs: int = 2,
+        optimizer: dict[str, Any] | None = None,
+        model: dict[str, Any] | None = None,
+        **more: Any,
+    ) -> Run:
         request = {"dataset_class": "NpzDataset", "data_location": str(self.rows)}
         settings = {
             "general": {"results_dir": str(self.results)},
-            "model": {"name": f"{self.model}:Net"},
+            "model": {"name": f"{self.model}:Net", **(model or {})},
             "train": {"epochs": epochs, "seed": 1, "device": "cpu"},
             "data_request": {"train": {"data": request}},
             "split": {"train": 0.6, "validate": 0.4},

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hyrax_pack.config import Config, load_config
-from hyrax_pack.errors import StaleTextError, TrainingError, UsageError
+from hyrax_pack.errors import AbsentLabelError, CoupledRowsError, StaleTextError, TrainingError, UsageError
 from hyrax_pack.run import Run
 from hyrax_pack.workflow import export, export_folder, load_trained
 from tests.pack.workflow.test_changed_since import Project
@@ -94,7 +94,52 @@ def test_settings_for_a_run_of_hyrax_are_refused_rather_than_ignored(tmp_path: P
 
 
 def test_a_batch_is_declared_joint_at_export(project: Project, tmp_path: Path) -> None:
-    project.edit(PLAIN, COUPLED)
+    project.edit("self.layer(batch[0])", "self.layer(batch[0] - batch[0].mean(0))")
     run = project.train()
+    with pytest.raises(CoupledRowsError, match="joint"):
+        export(run, tmp_path / "net.hyrax")
     with export(run, tmp_path / "net.hyrax", config=given(run, batch="joint")) as bundle:
         assert bundle.contract.batch == "joint"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "error", "cure"),
+    [
+        pytest.param(
+            PLAIN, COUPLED, CoupledRowsError, r'declare the batch joint: \[model\] batch = "joint"', id="joint"
+        ),
+        pytest.param(
+            'data.get("label", [])',
+            'data["label"]',
+            AbsentLabelError,
+            r'write data\.get\("label", \[\]\)',
+            id="a label",
+        ),
+        pytest.param(
+            "data = data_dict[",
+            'assert "label" in data_dict["data"]\n        data = data_dict[',
+            AbsentLabelError,
+            r"where data/label is there it works",
+            id="a label that is not named",
+        ),
+    ],
+)
+def test_a_function_that_export_would_refuse_is_refused_before_the_first_epoch(
+    project: Project, capsys: pytest.CaptureFixture[str], old: str, new: str, error: type[Exception], cure: str
+) -> None:
+    project.edit(old, new)
+    with pytest.raises(error, match=cure):
+        project.train()
+    assert "epoch 1" not in capsys.readouterr().err
+
+
+def test_names_that_do_not_fit_are_said_before_the_first_epoch(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project.train(model={"outputs": ["a", "b"], "classes": ["x", "y", "z"]})
+    lines = capsys.readouterr().err.splitlines()
+    (outputs,) = [
+        at for at, line in enumerate(lines) if line.startswith("model.outputs names 2 outputs, and inference g")
+    ]
+    (classes,) = [at for at, line in enumerate(lines) if "no output has as many columns (output_0 ['N', 2])" in line]
+    assert max(outputs, classes) < next(at for at, line in enumerate(lines) if line.startswith("epoch 1/"))

@@ -115,7 +115,7 @@ class StepsSometimes(Rated):
 class NeverSteps(Rated):
     """Has a method that steps the scheduler, and that nobody calls."""
 
-    def on_train_epoch_end(self):
+    def slow_down(self):
         self.scheduler.step()
 
 
@@ -153,3 +153,11 @@ class OwnFormat(Plain):
 
     def load(self, path):
         self.load_state_dict(torch.load(path, weights_only=True)["parts"])
+
+
+@hyrax_model
+class ForgetsToStep(Plain):
+    """Computes a loss, and leaves it at that."""
+
+    def train_step(self, batch):
+        return {"loss": nn.functional.cross_entropy(self.forward(batch), batch[1])}
