@@ -40,7 +40,9 @@ class Company:
 
 
 @dataclass(frozen=True)
-class _Attempt:
+class Attempt:
+    """One thing to try: in words, on which columns, and what becomes of the row."""
+
     words: str
     paths: tuple[Path, ...]
     change: Change
@@ -70,7 +72,7 @@ def find_coupling(
     neighbours = _Neighbours(call, company, before)
     if part[0] == 0 and (found := _twice(call, company, neighbours)):
         return found
-    for number, attempt in enumerate(_attempts(company, literals_of(text), read)):
+    for number, attempt in enumerate(attempts(company, literals_of(text), read)):
         if number % part[1] == part[0] and (found := _try(call, company, neighbours, attempt)):
             return found
     return None
@@ -109,8 +111,8 @@ class _Neighbours:
         return _is_equal(one[row], other[row], of_row(self._noise, place, row), relative=_LAST_BITS)
 
 
-def _try(call: Call, company: Company, neighbours: _Neighbours, attempt: _Attempt) -> str | None:
-    changed = _with_first_row(company.together, attempt)
+def _try(call: Call, company: Company, neighbours: _Neighbours, attempt: Attempt) -> str | None:
+    changed = with_first_row(company.together, attempt)
     if changed is None:
         return None
     after = call(changed, company.rows)
@@ -118,7 +120,7 @@ def _try(call: Call, company: Company, neighbours: _Neighbours, attempt: _Attemp
         return None
     if found := neighbours.differ(after, range(1, company.rows)):
         return f"where one row is {attempt.words}, the rows beside it change {found}"
-    changed_alone = _with_first_row(company.alone, attempt)
+    changed_alone = with_first_row(company.alone, attempt)
     if changed_alone is None:
         return None
     alone = call(changed_alone, 1)
@@ -129,13 +131,13 @@ def _try(call: Call, company: Company, neighbours: _Neighbours, attempt: _Attemp
     return None
 
 
-def _rounding(call: Call, company: Company, attempt: _Attempt, alone: Slots, beside: Slots) -> list[Any]:
+def _rounding(call: Call, company: Company, attempt: Attempt, alone: Slots, beside: Slots) -> list[Any]:
     """How much of a difference between a row alone and beside others is rounding, in either."""
     given = ((company.alone, 1, alone), (company.together, company.rows, beside))
     both = [
         rounding_of(call, changed, rows, result)
         for data_dict, rows, result in given
-        if (changed := _with_first_row(data_dict, attempt)) is not None
+        if (changed := with_first_row(data_dict, attempt)) is not None
     ]
     return [np.maximum(*(of_row(each, place, 0) for each in both)) for place in range(len(alone))]
 
@@ -156,21 +158,22 @@ def _twice(call: Call, company: Company, neighbours: _Neighbours) -> str | None:
     return f"a row that is there twice gives two results {found}" if found else None
 
 
-def _attempts(company: Company, literals: Literals, read: Collection[str]) -> Iterator[_Attempt]:
+def attempts(company: Company, literals: Literals, read: Collection[str]) -> Iterator[Attempt]:
+    """What to try on the first row of a company, field by field."""
     columns = _paths(company.together, company.rows, _can_be_extreme)
     paths = [path for path in columns if {"/".join(path[:2]), path[0]} & set(read)]
     rows = {path: np.asarray(_column(company.together, path)[0]) for path in paths}
     numeric = tuple(path for path in paths if rows[path].dtype.kind in "biuf")
     if len(numeric) > 1:
         for words, change in changes_of_all():
-            yield _Attempt(words, numeric, change)
+            yield Attempt(words, numeric, change)
     for path in paths:
         named = f" in {'/'.join(path)}" if len(paths) > 1 else ""
         for words, change in changes_of(rows[path], literals):
-            yield _Attempt(f"{words}{named}", (path,), change)
+            yield Attempt(f"{words}{named}", (path,), change)
         shapes = {np.shape(row) for row in _column(company.together, path)}
         for words, change in changes_of_length() if len(shapes) > 1 else ():
-            yield _Attempt(f"{words}{named}", (path,), change)
+            yield Attempt(f"{words}{named}", (path,), change)
 
 
 def _can_be_extreme(column: Any) -> bool:
@@ -198,7 +201,7 @@ def _column(data_dict: dict[str, Any], path: Path) -> Any:
     return entry[name]
 
 
-def _with_first_row(data_dict: dict[str, Any], attempt: _Attempt) -> dict[str, Any] | None:
+def with_first_row(data_dict: dict[str, Any], attempt: Attempt) -> dict[str, Any] | None:
     """The rows with the first one changed; None where that changes nothing, or gives no value of its kind."""
     changed: dict[str, Any] = copy_input(data_dict)
     different = False

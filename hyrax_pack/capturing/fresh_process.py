@@ -9,7 +9,7 @@ hyrax_pack the few modules that need nothing else: those of capturing that say s
             taken: dotted names of what the text takes from modules,
             folders: where numpy, the runtime and the modules are, should Python not look there by itself
     answer  failure; or results: [(returns, slots)] by batch, changed, unsteady, kept, read, gone_over, forms,
-            unordered: [(line, source)] of sets whose order shows, coupled: in words, marks, warnings
+            unordered: [(line, source)] of sets whose order shows, unfilled and coupled: in words, marks, warnings
             taken: what stands under the names of the job here
 """
 
@@ -103,6 +103,7 @@ class Trial:
                 limits,
                 module_attributes,
                 recording,
+                unfilled,
                 watching,
             )
         sys.meta_path.insert(0, Blocked())
@@ -110,6 +111,7 @@ class Trial:
 
         self._recording, self._copy, self._as_slots = recording, input_guard.copy_input, replay.as_slots
         self._adverse_sets, self._extreme_company, self._limits = adverse_sets, extreme_company, limits
+        self._unfilled = unfilled
         for module in job["modules"]:  # what a library writes while it is imported is not the function's doing
             importlib.import_module(module)
         self.taken = {name: module_attributes.describe(name) for name in job["taken"]}
@@ -146,7 +148,7 @@ class Trial:
         self.at = self.watched
         read, gone_over = self._read(results[self.watched])
         unordered = [] if self.backwards else self._unordered(results)
-        coupled = self._coupled(read)
+        unfilled, coupled = self._in_extreme_company(read)
         kept |= {name for name, value in self._lasting().items() if value != before.get(name)}
         return {
             "results": [results[place] for place in places],
@@ -157,6 +159,7 @@ class Trial:
             "gone_over": gone_over,
             "forms": {path: _form(values) for path, values in self._paths(self.batches[self.watched][1]).items()},
             "unordered": unordered,
+            "unfilled": unfilled,
             "coupled": coupled,
             "taken": self.taken,
             "marks": self.watch.marks,
@@ -208,25 +211,33 @@ class Trial:
         places = range(len(sets.places)) if shows(None) else ()
         return [sets.places[place] for place in places if shows(place)] or [sets.places[place] for place in places]
 
-    def _coupled(self, read: set[str]) -> str | None:
-        """What an extreme row does to others; each of two processes makes half of the attempts."""
+    def _in_extreme_company(self, read: set[str]) -> tuple[str | None, str | None]:
+        """For which rows memory is given out unfilled, and what an extreme row does to others.
+
+        Each of two processes makes half of the attempts.
+        """
         said = set(self.watch.warnings)
 
         start = time.perf_counter()
         self._call(self._copy(self.company.together), self.company.rows)
         limit_s = 1 + 20 * (time.perf_counter() - start)
 
-        def call(data_dict: DataDict, rows: int) -> Any:
+        def call(data_dict: DataDict, rows: int, function: Callable[[Any], Any] | None = None) -> Any:
             with contextlib.suppress(Exception, SystemExit), self._limits.limited_time(limit_s):
-                return self._call(data_dict, rows)[1]
+                return self._call(data_dict, rows, function)[1]
             return None
 
         self._limits.limit_memory()
         part = (int(self.backwards), 2)
+        unfilled: str | None = None
         with _unheard():
+            memory = self._unfilled.Unfilled(self.text)
+            if memory.asks and not self.backwards:
+                changed = memory.compile(self._compile)
+                unfilled = memory.find(lambda given, rows: call(given, rows, changed), self.company, read=read)
             found: str | None = self._extreme_company.find_coupling(call, self.company, self.text, read=read, part=part)
         self.watch.warnings = said  # odd values are no news
-        return found
+        return unfilled, found
 
     def _lasting(self) -> dict[str, bytes]:
         """What lives on between calls, as bytes: the constants of the text, and the attributes of its functions."""

@@ -204,10 +204,18 @@ def _what_it_does(captured: Captured, answers: list[Answer]) -> list[Problem]:
     for line, source in answers[0].get("unordered", ()):
         what = f"the result depends on the order of a set (`{source}`), which differs from run to run: sort it"
         problems.append(Problem(captured.place(line), what))
+    unfilled = answers[0].get("unfilled")
+    if unfilled:
+        what = (
+            f"{unfilled} memory that nobody has filled: np.zeros or np.full instead of np.empty, `out=` beside `where=`"
+        )
+        problems.append(Problem("", what))
     kept = {name for answer in answers for name in answer.get("kept", ())}
     for name in sorted(kept):
         problems.append(Problem("", f"`{name}` is another after a call than before, and lives on; make it inside"))
-    if not kept and (rows := min((rows for answer in answers for rows in answer.get("unsteady", ())), default=0)):
+    if not (kept or unfilled) and (
+        rows := min((rows for answer in answers for rows in answer.get("unsteady", ())), default=0)
+    ):
         what = (
             f"two calls on the same {rows_in_words(rows)} differ; it keeps state, is random, or uses np.empty unfilled"
         )
