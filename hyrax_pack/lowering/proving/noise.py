@@ -84,13 +84,14 @@ class ShakenFunction:
         return self._rounded(function(*args, **kwargs))
 
     def _shaken_spectrum(self, spectrum: Any, signal: Any) -> Any:
-        """Return a spectrum that is off as transforms are: every frequency by as much as the largest value rounds."""
+        """Return a spectrum that is off as transforms are: every frequency by as much as a sum of that many values."""
         if not isinstance(spectrum, np.ndarray) or not isinstance(signal, np.ndarray):
             return spectrum
         size = np.abs(signal)
         finite = np.where(np.isfinite(size), size, 0)
         largest = finite.max(axis=tuple(range(1, finite.ndim)) or None, keepdims=True, initial=0)
-        step = _ULPS * self._strength * np.finfo(spectrum.dtype).eps * largest
+        count = np.sqrt(finite[0].size if len(finite) else 1)
+        step = _ULPS * self._strength * np.finfo(spectrum.dtype).eps * largest * count
         noise = [self._random.uniform(-1, 1, spectrum.shape) for _ in range(2)]
         moved = spectrum + step * (noise[0] + 1j * noise[1] if np.iscomplexobj(spectrum) else noise[0])
         return moved.astype(spectrum.dtype)
