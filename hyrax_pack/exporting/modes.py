@@ -145,6 +145,17 @@ def without_onednn() -> Iterator[None]:
 
 
 @contextmanager
+def on_one_thread() -> Iterator[None]:
+    """Compute on one thread: then sums are added in one order, and equal input gives equal bits."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Start torch's random numbers from `seed`, and leave the caller's where they were."""
     with torch.random.fork_rng(devices=[]):

@@ -21,6 +21,8 @@ from hyrax_pack.exporting.outputs import name_outputs
 from hyrax_pack.exporting.slots import Layout, Slots
 from hyrax_pack.exporting.watching import OperatorWatch, UserCode
 
+_VECTOR_BYTES = 64
+
 
 class Reference(Answering):
     """The model, unpatched, in evaluation mode and without gradients, on the CPU.
@@ -47,7 +49,7 @@ class Reference(Answering):
 
     def batch_of(self, slots: Slots) -> Any:
         """Return what the model is called with, in memory of its own: a model may write into what it is given."""
-        owned = tuple(None if slot is None else np.array(slot, order="C") for slot in slots)
+        owned = tuple(None if slot is None else _owned(slot) for slot in slots)
         return to_torch(Returned(owned, self.layout.returns))
 
     def run(self, slots: Slots, *, wide: bool = False, keep_state: bool = False) -> Outputs:
@@ -88,6 +90,15 @@ class Reference(Answering):
         with UserCode(), watch:  # it ran before; what it raises now only ends the watching
             self.run(slots)
         return watch
+
+
+def _owned(slot: NDArray[Any]) -> NDArray[Any]:
+    """Copy an array to where vectors begin: how a kernel adds may hang on where its input lies in memory."""
+    memory = np.empty(slot.nbytes + _VECTOR_BYTES, np.uint8)
+    start = -memory.ctypes.data % _VECTOR_BYTES
+    owned: NDArray[Any] = memory[start : start + slot.nbytes].view(slot.dtype).reshape(slot.shape)
+    owned[...] = slot
+    return owned
 
 
 def _to_array(name: str, tensor: torch.Tensor) -> NDArray[Any]:

@@ -116,6 +116,43 @@ def test_random_numbers_are_refused(give: Give) -> None:
         give(graph(product("z"), noise, helper.make_node("Add", ["z", "n"], ["y"])))
 
 
+def dropout(training: bool, ratio: float = 0.0005) -> onnx.ModelProto:
+    node = helper.make_node("Dropout", ["z", "ratio", "training"], ["y"], name="rare")
+    return graph(product("z"), node, ratio=np.float32(ratio), training=np.array(training))
+
+
+def drawing_in_a_branch() -> onnx.ModelProto:
+    """Draws only where the first number of the first row is over a million."""
+    y = helper.make_tensor_value_info("b", TensorProto.FLOAT, None)
+    draw = helper.make_graph([helper.make_node("Bernoulli", ["z"], ["b"], name="draw")], "then", [], [y])
+    keep = helper.make_graph([helper.make_node("Identity", ["z"], ["b"])], "else", [], [y])
+    nodes = (
+        helper.make_node("ReduceMax", ["x"], ["m"], keepdims=0),
+        helper.make_node("Greater", ["m", "limit"], ["far"]),
+        helper.make_node("If", ["far"], ["y"], then_branch=draw, else_branch=keep),
+    )
+    return graph(product("z"), *nodes, limit=np.float32(1e6))
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        pytest.param(dropout(True), r"Dropout, which draws random numbers \(node 'rare'\)", id="one value in 2000"),
+        pytest.param(drawing_in_a_branch(), r"Bernoulli, .*node 'draw'", id="in a branch that no row takes"),
+    ],
+)
+def test_operators_that_draw_are_refused_by_name_however_rarely_it_shows(
+    give: Give, model: onnx.ModelProto, says: str
+) -> None:
+    with pytest.raises(RandomnessError, match=says):
+        give(model)
+
+
+@pytest.mark.parametrize("model", [dropout(False), dropout(True, 0.0)], ids=["at inference", "of no value"])
+def test_a_dropout_that_drops_nothing_is_no_randomness(give: Give, model: onnx.ModelProto) -> None:
+    give(model)
+
+
 def test_rows_that_touch_are_refused_unless_declared(give: Give) -> None:
     mean = helper.make_node("ReduceMean", ["z", "axis"], ["m"], keepdims=1)
     model = graph(product("z"), mean, helper.make_node("Sub", ["z", "m"], ["y"]), axis=np.array([0], np.int64))
