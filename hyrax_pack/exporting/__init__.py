@@ -10,18 +10,27 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hyrax_pack.exporting.given_graph import export_given_graph
-    from hyrax_pack.exporting.golden_rows import choose_golden_rows
+    from hyrax_pack.exporting.golden_rows import GOLDEN_ROWS, choose_golden_rows
     from hyrax_pack.exporting.network import Network
     from hyrax_pack.exporting.procedure import export_network
     from hyrax_pack.exporting.reporting import parity_table
     from hyrax_pack.exporting.trials import Trial
 
-__all__ = ["Network", "Trial", "choose_golden_rows", "export_given_graph", "export_network", "parity_table"]
+__all__ = [
+    "GOLDEN_ROWS",
+    "Network",
+    "Trial",
+    "choose_golden_rows",
+    "export_given_graph",
+    "export_network",
+    "parity_table",
+]
 
 _MODULE_OF_NAME = {
     "Network": "network",
     "Trial": "trials",
     "choose_golden_rows": "golden_rows",
+    "GOLDEN_ROWS": "golden_rows",
     "export_given_graph": "given_graph",
     "export_network": "procedure",
     "parity_table": "reporting",

@@ -62,6 +62,13 @@ class Answering(ABC):
         return outputs
 
 
+def otherwise(answering: Answering, slots: Slots) -> Outputs:
+    """Compute the same answer another way, for its noise: in float64 where that runs, else by other code."""
+    with UserCode():
+        return answering.run(slots, wide=True)
+    return answering.run_other_kernels(slots)
+
+
 def check_rows(outputs: Outputs, rows: int, what: str) -> None:
     """Refuse outputs that have not one row for each row given."""
     for name, values in outputs.items():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import onnx_ir as ir
 import torch
-from hyrax_runtime.manifest import Graph, GraphInput, Output
+from hyrax_runtime.manifest import Figures, Graph, GraphInput, Output
 
 from hyrax_pack.errors import ExportError, ParityError
 from hyrax_pack.exporting.bounds import check_bounds, find_bounds
@@ -19,6 +19,7 @@ from hyrax_pack.exporting.lasting import attributes_restored
 from hyrax_pack.exporting.measuring import Measured
 from hyrax_pack.exporting.packed_sequences import takes_this_route, trace_packed
 from hyrax_pack.exporting.pruning import prune
+from hyrax_pack.exporting.randomness import check_deterministic
 from hyrax_pack.exporting.reference import Reference
 from hyrax_pack.exporting.slots import Layout, MakeSlots, Slots, make_rows
 from hyrax_pack.exporting.tracing import LEAST_OPSET, OPSET, Traced, guards_in, trace
@@ -70,6 +71,7 @@ def draw_graph(
     _check_counts(model, layout, outputs)
     outputs = tuple(_with_free_dims(output, value) for output, value in zip(outputs, model.graph.outputs, strict=True))
     clean(model)
+    check_deterministic(model, traced.lines)
     layout, said = prune(model, layout, measured.idle)
     bounds, unsure = find_bounds(reference, layout, measured.answers[0].trial.slots)
     said = (*said, *check_bounds(model, layout, bounds), *unsure)
@@ -149,4 +151,18 @@ def _with_free_dims(output: Output, value: ir.Value) -> Output:
         dim if isinstance(dim, str) or isinstance(seen, int) else f"{output.name}.{axis}"
         for axis, (dim, seen) in enumerate(zip(output.shape, value.shape, strict=True))
     ]
-    return replace(output, shape=("N", *dims[1:]))
+    output = replace(output, shape=("N", *dims[1:]))
+    if output.axis is None or isinstance(output.shape[output.axis], int):
+        return output
+    return replace(  # figures for each place need an axis that has one size
+        output,
+        axis=None,
+        tolerance=_greatest(output.tolerance),
+        relative_tolerance=_greatest(output.relative_tolerance),
+        noise_floor=_greatest(output.noise_floor),
+        scale=_greatest(output.scale),
+    )
+
+
+def _greatest(figures: Figures) -> float:
+    return max(figures) if isinstance(figures, tuple) else figures

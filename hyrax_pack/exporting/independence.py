@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import zip_longest
 from typing import Any, Literal
 
 import numpy as np
-from hyrax_runtime.difference import greatest_difference
+from hyrax_runtime.difference import Apart, along, differences, row_magnitudes, worst_of
 from numpy.typing import NDArray
 
 from hyrax_pack.errors import CoupledRowsError
 from hyrax_pack.exporting.answering import Answering, Outputs
-from hyrax_pack.exporting.noise import Answer, NoiseReport
-from hyrax_pack.exporting.slots import take
+from hyrax_pack.exporting.noise import Answer, NoiseReport, row_errors
+from hyrax_pack.exporting.slots import Slots, take
+from hyrax_pack.exporting.tolerances import FLOORS_ALLOWED, Noise
 from hyrax_pack.exporting.trials import Trial
 from hyrax_pack.exporting.watching import OperatorWatch, UserCode
 
 Batch = Literal["independent", "joint"]
 
 _COMPANY = 5
-_EXTREMES = (1e3, -1e3, 1e-3, 0.0, float("nan"), float("inf"))
+_FACTORS = (1e3, -1e3, 1e-3, 0.1, 0.5, 2.0, 10.0, 255.0, 65535.0, -1.0, 0.0, float("nan"), float("inf"))
+# Whole numbers wider than this may be lengths or sizes: their limits would ask for memory that is not there.
+_NARROW = 2
+_WHOLE: dict[str, Callable[[NDArray[Any]], Any]] = {
+    "the least value": lambda slot: _least(slot),
+    "the greatest value": lambda slot: _greatest(slot),
+    "zeros": lambda slot: 0,
+    "ones": lambda slot: 1,
+}
 
 
 def prove_independence(
@@ -42,16 +53,16 @@ def prove_independence(
     outputs: dict[str, Any] = {}
     coupled = None
     for name, measured in noise.outputs.items():
-        worst, where, differing = _worst(name, answers, measured.tolerance)
-        outputs[name] = {"difference": worst, "tolerance": measured.tolerance}
-        if len(differing) > measured.unstable:
+        worst, where, differing = _worst(name, answers, measured)
+        outputs[name] = {"difference": worst.difference, "tolerance": worst.allowed}
+        if differing - measured.unstable:
             coupled = coupled or (name, where)
     if coupled is not None and declared == "independent":
         name, where = coupled
         raise CoupledRowsError(
             f"output {name!r}: the same row answers differently by {outputs[name]['difference']:.3g} among "
             f"{answers[0].trial.label} and in a batch of {where.label} (rounding explains "
-            f"{noise.outputs[name].tolerance:.2g}). {_cause(reference, name, answers[0].trial, where)}"
+            f"{outputs[name]['tolerance']:.2g}). {_cause(reference, name, answers[0].trial, where)}"
         )
     for output in outputs.values():
         output["difference"] = output["difference"] if np.isfinite(output["difference"]) else "infinite"
@@ -64,10 +75,10 @@ def prove_independence(
 
 
 def check_extreme_company(reference: Answering, pool: Trial, noise: NoiseReport) -> None:
-    """Refuse a model in which one extreme row changes what the rows beside it answer.
+    """Refuse a model in which one extreme row changes what the rows beside it answer, or is changed by them.
 
-    Ordinary rows do not show a rule over the batch that they never wake. Rows that the model refuses with an error
-    are passed over.
+    Ordinary rows do not show a rule over the batch that they never wake, or always do. Rows that the model refuses with
+    an error are passed over.
 
     Raises
     ------
@@ -76,30 +87,94 @@ def check_extreme_company(reference: Answering, pool: Trial, noise: NoiseReport)
     """
     slots = take(pool.slots, [at % pool.size for at in range(_COMPANY)])
     before = reference.run(slots)
-    for factor in _EXTREMES:
-        changed = tuple(_with_extreme_row(slot, factor) for slot in slots)
-        after: Outputs | None = None
-        with UserCode():
-            after = reference.run(changed)
-        if after is None:
+    for what, change in _extremes():
+        changed = tuple(change(slot) for slot in slots)
+        if all(one is other for one, other in zip(changed, slots, strict=True)):
             continue
-        for name, measured in noise.outputs.items():
-            one, other = before[name], after[name]
-            apart = greatest_difference(one[1:], other[1:]) if one.shape == other.shape else np.inf
-            if apart > measured.tolerance:
+        together, alone = _attempted(reference, changed), _attempted(reference, take(changed, [0]))
+        if together is None:
+            continue
+        for name in noise.outputs:
+            beside = _parted(name, before, together, range(1, _COMPANY), reference, changed, noise)
+            itself = alone and _parted(name, alone, together, range(1), reference, changed, noise)
+            found = beside or itself
+            if found:
+                who = "the rows beside it answer" if beside else "it answers alone and among others"
                 raise CoupledRowsError(
-                    f"output {name!r}: where one row is multiplied by {factor:g}, the rows beside it answer "
-                    f"differently by {apart:.3g} (rounding explains {measured.tolerance:.2g}). Look for a rule over "
-                    'the whole batch (x.max() without an axis); if it is meant, set batch = "joint" under [model]'
+                    f"output {name!r}: where one row is {what}, {who} differently by {found.difference:.3g} (rounding "
+                    f"explains {found.allowed:.2g}). Look for a rule over the whole batch (x.max() without an axis); "
+                    'if it is meant, set batch = "joint" under [model]'
                 )
 
 
-def _with_extreme_row(slot: NDArray[Any] | None, factor: float) -> NDArray[Any] | None:
-    if slot is None or not len(slot) or slot.dtype.kind != "f":
+def _attempted(reference: Answering, slots: Slots) -> Outputs | None:
+    answers: list[Outputs] = []
+    with UserCode():
+        answers.append(reference.run(slots))
+    return answers[0] if answers else None
+
+
+def _parted(
+    name: str,
+    one: Outputs,
+    other: Outputs,
+    rows: range,
+    reference: Answering,
+    slots: Slots,
+    noise: NoiseReport,
+) -> Apart | None:
+    """Where rows of two answers are further apart than rounding explains, theirs in this batch included; else None."""
+    part, measured = slice(rows.start, rows.stop), noise.outputs[name]
+    wanted, found = one[name][part], other[name][part]
+    if wanted.shape != found.shape:
+        return Apart(math.inf, 0.0, ())
+    apart = differences(wanted, found)
+    slack = measured.slack[np.arange(rows.start, rows.stop) % len(measured.slack)]
+    allowed = np.broadcast_to(measured.allowed(wanted, slack), apart.shape)
+    worst = worst_of(apart, allowed)
+    if worst.within or math.isinf(worst.difference):
+        return None if worst.within else worst
+    allowed = np.maximum(allowed, along(_own_noise(found, allowed, name, reference, slots, part), None, wanted.ndim))
+    worst = worst_of(apart, allowed)
+    return None if worst.within else worst
+
+
+def _own_noise(
+    found: NDArray[Any], allowed: NDArray[Any], name: str, reference: Answering, slots: Slots, part: slice
+) -> NDArray[np.float64]:
+    """What the noise of these very rows allows; without float64 an extreme row may differ as its loudest column may."""
+    with UserCode():
+        return FLOORS_ALLOWED * row_errors(found, reference.run(slots, wide=True)[name][part])
+    loudest = row_magnitudes(allowed)
+    return np.where(np.arange(part.start, part.stop)[:, None] == 0, loudest, 0.0)
+
+
+def _extremes() -> Iterator[tuple[str, Callable[[NDArray[Any] | None], NDArray[Any] | None]]]:
+    """Ways to make the first row of a slot extreme, in words; each leaves a slot that it does not apply to as it is."""
+    for factor in _FACTORS:
+        yield f"multiplied by {factor:g}", partial(_with_first_row, kinds="f", to=partial(_times, factor))
+    for what, value in _WHOLE.items():
+        yield f"made of {what}", partial(_with_first_row, kinds="iub", to=value)
+
+
+def _times(factor: float, slot: NDArray[Any]) -> Any:
+    with np.errstate(all="ignore"):
+        return slot[0] * slot.dtype.type(factor)
+
+
+def _least(slot: NDArray[Any]) -> Any:
+    return np.iinfo(slot.dtype).min if slot.dtype.kind != "b" and slot.dtype.itemsize <= _NARROW else slot.min()
+
+
+def _greatest(slot: NDArray[Any]) -> Any:
+    return np.iinfo(slot.dtype).max if slot.dtype.kind != "b" and slot.dtype.itemsize <= _NARROW else slot.max()
+
+
+def _with_first_row(slot: NDArray[Any] | None, *, kinds: str, to: Callable[[NDArray[Any]], Any]) -> NDArray[Any] | None:
+    if slot is None or not slot.size or slot.dtype.kind not in kinds:
         return slot
     changed = slot.copy()
-    with np.errstate(all="ignore"):
-        changed[0] = changed[0] * slot.dtype.type(factor)
+    changed[0] = to(slot)
     return changed
 
 
@@ -135,19 +210,21 @@ def parting_line(one: OperatorWatch, other: OperatorWatch) -> str:
     return ""
 
 
-def _worst(name: str, answers: Sequence[Answer], tolerance: float) -> tuple[float, Trial, set[int]]:
-    """Return the greatest difference of a row from itself, the batch it was in, and the pool's rows that differ."""
+def _worst(name: str, answers: Sequence[Answer], noise: Noise) -> tuple[Apart, Trial, set[int]]:
+    """Return the place where a row is furthest from itself, the batch it was in, and the pool's rows that differ."""
     pool = answers[0].narrow[name]
-    worst, where, differing = 0.0, answers[0].trial, set[int]()
+    worst, where, differing = Apart(0.0, float(noise.tolerance.min()), ()), answers[0].trial, set[int]()
     for answer in answers[1:]:
-        if answer.trial.rows is None:
+        rows, found = answer.trial.rows, answer.narrow[name]
+        if rows is None:
             continue
-        found = answer.narrow[name]
-        for at, row in enumerate(answer.trial.rows):
-            same_shape = pool[row].shape == found[at].shape
-            apart = greatest_difference(pool[row], found[at]) if same_shape else np.inf
-            if apart > tolerance:
-                differing.add(row)
-            if apart > worst:
-                worst, where = apart, answer.trial
+        wanted = pool[list(rows)]
+        if wanted.shape != found.shape:
+            return Apart(math.inf, 0.0, ()), answer.trial, set(range(len(pool)))
+        apart, allowed = differences(wanted, found), noise.allowed(wanted, noise.slack_of(answer.trial))
+        beyond = (apart > allowed).reshape(len(apart), -1).any(axis=1)
+        differing.update(rows[at] for at in np.flatnonzero(beyond).tolist())
+        here = worst_of(apart, allowed)
+        if here.share > worst.share:
+            worst, where = here, answer.trial
     return worst, where, differing

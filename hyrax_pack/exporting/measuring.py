@@ -44,6 +44,8 @@ class Measured(Generic[A]):
     noise : NoiseReport
     batch_proof : dict
     notes : tuple of str
+    rows : tuple of int
+        The data set's own numbers of the pool's rows.
     idle : tuple of int
         Places of slots whose values changed no output.
     """
@@ -54,6 +56,7 @@ class Measured(Generic[A]):
     noise: NoiseReport
     batch_proof: dict[str, Any]
     notes: tuple[str, ...]
+    rows: tuple[int, ...]
     idle: tuple[int, ...] = ()
 
 
@@ -120,7 +123,7 @@ def measure(
     answers, noise, proof = _measure(answering, answers, batch)
     idle = idle_slots(answering, pool.slots) if input_names is None else ()
     notes = tuple(f"{name} is None at inference: it is no output of the bundle" for name in absent)
-    return Measured(answering, layout, tuple(answers), noise, proof, notes, idle)
+    return Measured(answering, layout, tuple(answers), noise, proof, notes, pool.indices, idle)
 
 
 def _check_place(model: nn.Module) -> None:
@@ -189,6 +192,7 @@ def _measure(
     swollen by the very coupling that is looked for, since one float64 answer then stands for a row in every batch.
     """
     answered, reason = answer_wide(reference, answers, joint=batch == "joint")
+    words = ""
     try:
         noise = measure_noise(reference, _of_the_pool(answered), reason)
     except NoiseError as error:
@@ -198,7 +202,9 @@ def _measure(
         noise = measure_noise(reference, _of_the_pool(answered), reason)
     try:
         prove_independence(reference, answered, noise, batch)
-    except CoupledRowsError:
+    except CoupledRowsError as error:
+        if words and batch == "independent":
+            raise CoupledRowsError(f"{error}. In float64 the model is another function ({words})") from error
         if reason is not None:
             raise
         answered, reason = answer_wide(reference, answers, joint=True)

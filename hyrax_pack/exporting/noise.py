@@ -1,36 +1,32 @@
 """How far apart two sound computations of this very model are: its rounding noise, from which tolerances follow.
 
-    tolerance = max(16 x noise floor, 8 ulp at the output's scale)        0 for integers and bools
-
-The noise floor of an output is the greatest error of the float32 model against the same model in float64, pooled over
-all rows tried. Where the model cannot run in float64, the spread of float32 over permuted batches of several sizes
-stands in (over another set of kernels, where that is zero), and the report says so.
+The noise of an output is the error of the float32 model against the same model in float64, over all rows tried. Where
+the model cannot run in float64, the spread of float32 over permuted batches of several sizes and over another set of
+kernels stands in, and the report says so. `hyrax_pack.exporting.tolerances` turns errors into tolerances.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from hyrax_runtime.difference import row_magnitudes
 from numpy.typing import NDArray
 
-from hyrax_pack.errors import NoiseError, OutputFormError
+from hyrax_pack.errors import OutputFormError
 from hyrax_pack.exporting.answering import Answering, Outputs, lost_axis
 from hyrax_pack.exporting.slots import take
+from hyrax_pack.exporting.tolerances import Noise, choose_axis, derive, exact
 from hyrax_pack.exporting.trials import Trial
 from hyrax_pack.exporting.watching import OperatorWatch, UserCode, first_line
 
-FLOORS_ALLOWED = 16
-ULPS_ALLOWED = 8
-# A tolerance wider than this share of the output's scale would let wrong graphs through.
-GREATEST_SHARE = 0.05
-# A row whose float32 error is this many times the median row's has taken another decision, not another rounding.
-DECISION_FACTOR = 1000
-# Where more rows than this share do so, it is not decisions that differ but the whole computation.
-MOST_UNSTABLE = 0.1
+# Bounds, in epsilon, of what a column without an error of its own may borrow from the others: the spread of float32 is
+# often zero where float64 would show an error.
+_LUCKY = (0.0, 4.0)
+_LUCKY_SPREAD = (2.0, math.inf)
 
 
 @dataclass(frozen=True)
@@ -43,54 +39,12 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Noise:
-    """Noise floor, scale and tolerance of one output.
-
-    `unstable` counts the rows on which float32 and float64 take different decisions (another class, another branch of
-    a mixture): they are left out of the floor, and the graph has to agree with one of the two there.
-    """
-
-    floor: float
-    scale: float
-    tolerance: float
-    unstable: int = 0
-
-
-@dataclass(frozen=True)
 class NoiseReport:
     """The noise of every output; `reference` is `float64` or `float32 spread`, `reason` why the latter."""
 
     outputs: dict[str, Noise]
     reference: str
     reason: str | None
-
-
-def tolerance_of(floor: float, scale: float, dtype: np.dtype[Any]) -> float:
-    """Return max(16 x floor, 8 ulp at `scale`), and 0 for anything but floats.
-
-    Examples
-    --------
-    >>> tolerance_of(1e-3, 1.0, np.dtype("float32"))
-    0.016
-    >>> tolerance_of(0.0, 1.0, np.dtype("float32")) == 8 * 2.0**-23
-    True
-    """
-    if dtype.kind != "f":
-        return 0.0
-    return max(FLOORS_ALLOWED * floor, ULPS_ALLOWED * ulp_at(scale, dtype))
-
-
-def ulp_at(scale: float, dtype: np.dtype[Any]) -> float:
-    """Return the distance of neighbouring numbers at `scale`; unlike numpy.spacing, for the greatest number too.
-
-    Examples
-    --------
-    >>> ulp_at(1.0, np.dtype("float32")) == 2.0**-23
-    True
-    """
-    facts = np.finfo(dtype)
-    least = float(facts.smallest_subnormal)
-    return max(math.ldexp(1.0, math.frexp(scale)[1] - 1 - facts.nmant), least) if scale else least
 
 
 def answer_trials(reference: Answering, trials: Sequence[Trial]) -> list[Answer]:
@@ -162,14 +116,12 @@ def measure_noise(reference: Answering, answers: Sequence[Answer], reason: str |
     return NoiseReport(measured, "float32 spread" if stands_in else "float64", reason)
 
 
-def row_errors(narrow: NDArray[Any], wide: NDArray[Any]) -> NDArray[np.float64]:
-    """Return each row's greatest difference, over the places where both are finite."""
-    if narrow.size == 0:
-        return np.zeros(len(narrow))
+def row_errors(narrow: NDArray[Any], wide: NDArray[Any], axis: int | None = None) -> NDArray[np.float64]:
+    """Return each row's greatest difference for each place of `axis`, where both are finite: (rows, places)."""
     with np.errstate(invalid="ignore", over="ignore"):
         apart = np.abs(narrow.astype(np.float64) - wide.astype(np.float64))
     apart[~(np.isfinite(narrow) & np.isfinite(wide))] = 0.0
-    return np.asarray(apart.reshape(len(apart), -1).max(axis=1))
+    return row_magnitudes(apart, axis)
 
 
 def check_same_outputs(first: Outputs, other: Outputs, what: str) -> None:
@@ -187,51 +139,46 @@ def check_same_outputs(first: Outputs, other: Outputs, what: str) -> None:
 
 
 def _measure_output(name: str, answers: Sequence[Answer], other_kernels: Outputs | None) -> Noise:
-    first = answers[0].narrow[name]
-    if first.dtype.kind != "f":
-        return Noise(0.0, 0.0, 0.0)
-    errors = np.concatenate([*_wide_errors(name, answers), *_spread(name, answers, other_kernels), np.zeros(1)])
-    scale = max(_scale(answer.narrow[name]) for answer in answers)
-    noise = _noise(errors, scale, first.dtype)
-    if noise.tolerance > GREATEST_SHARE * scale > 0:
-        usual = max(float(np.median(errors)), ulp_at(scale, first.dtype))
-        steady = errors[errors <= DECISION_FACTOR * usual]
-        if len(errors) - len(steady) <= MOST_UNSTABLE * len(errors):
-            noise = _noise(steady, scale, first.dtype, unstable=len(errors) - len(steady))
-    if noise.tolerance > GREATEST_SHARE * scale > 0:
-        raise NoiseError(
-            f"output {name!r}: float32 rounding alone moves it by {noise.floor:.2g} at a scale of {scale:.2g}; a "
-            "comparison could not tell a right graph from a wrong one. Normalise the inputs in to_tensor, or compute "
-            "the ill-conditioned part of the model there in float64"
-        )
-    return noise
-
-
-def _noise(errors: NDArray[np.float64], scale: float, dtype: np.dtype[Any], unstable: int = 0) -> Noise:
-    floor = float(errors.max())
-    return Noise(floor, scale, tolerance_of(floor, scale, dtype), unstable)
-
-
-def _wide_errors(name: str, answers: Sequence[Answer]) -> Iterator[NDArray[np.float64]]:
-    for answer in answers:
-        if answer.wide is not None:
-            yield row_errors(answer.narrow[name], answer.wide[name])
-
-
-def _spread(name: str, answers: Sequence[Answer], other_kernels: Outputs | None) -> Iterator[NDArray[np.float64]]:
-    if other_kernels is None:
-        return
     pool = answers[0].narrow[name]
-    apart = [
-        row_errors(answer.narrow[name], pool[list(answer.trial.rows)])
-        for answer in answers
-        if answer.trial.rows is not None
-    ]
-    yield from apart
-    if not any(errors.any() for errors in apart):
-        yield row_errors(pool, other_kernels[name])
+    if pool.dtype.kind != "f":
+        return exact(len(pool))
+    axis = _axis_of(name, answers)
+    errors = np.zeros((len(pool), 1 if axis is None else pool.shape[axis]))
+    sizes = row_magnitudes(pool, axis)
+    if other_kernels is not None:
+        errors = np.maximum(errors, row_errors(pool, other_kernels[name], axis))
+    more_errors, more_sizes, others = [], [], []
+    for answer in answers:
+        found = _errors_of(name, answer, pool, axis, spread=other_kernels is not None)
+        if answer.trial.rows is not None:
+            np.maximum.at(errors, list(answer.trial.rows), found)
+        else:
+            more_errors.append(found)
+            more_sizes.append(row_magnitudes(answer.narrow[name], axis))
+            others.append(answer.trial)
+    return derive(
+        name,
+        np.concatenate([errors, *more_errors]),
+        np.concatenate([sizes, *more_sizes]),
+        others,
+        dtype=pool.dtype,
+        axis=axis,
+        lucky=_LUCKY if other_kernels is None else _LUCKY_SPREAD,
+    )
 
 
-def _scale(values: NDArray[Any]) -> float:
-    finite = np.abs(values[np.isfinite(values)])
-    return float(finite.max()) if finite.size else 0.0
+def _axis_of(name: str, answers: Sequence[Answer]) -> int | None:
+    """The axis whose places have figures of their own, if it has one size in all batches."""
+    axis = choose_axis(answers[0].narrow[name])
+    sizes = {answer.narrow[name].shape[axis] for answer in answers} if axis is not None else ()
+    return axis if len(sizes) == 1 else None
+
+
+def _errors_of(name: str, answer: Answer, pool: NDArray[Any], axis: int | None, *, spread: bool) -> NDArray[np.float64]:
+    narrow, rows = answer.narrow[name], answer.trial.rows
+    errors = np.zeros((len(narrow), 1 if axis is None else narrow.shape[axis]))
+    if answer.wide is not None:
+        errors = row_errors(narrow, answer.wide[name], axis)
+    if spread and rows is not None:
+        errors = np.maximum(errors, row_errors(narrow, pool[list(rows)], axis))
+    return errors

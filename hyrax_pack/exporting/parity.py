@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from hyrax_runtime.difference import greatest_difference
+from hyrax_runtime.difference import Apart, differences, worst_of
 from hyrax_runtime.session import Session
 from numpy.typing import NDArray
 
@@ -26,15 +26,20 @@ from hyrax_pack.exporting.slots import Layout, not_finite_rows
 class Record:
     """What the gate saw of one output, over all trials.
 
-    `error` is the greatest difference from the float64 model, `difference` that from the float32 model. `decisions`
-    counts rows whose greatest entry was looked for, `flips` those where graph and model chose another one.
+    `error` is the greatest difference from the float64 model, `difference` that from the float32 model. `closest` is
+    the place where the error takes the most of what is allowed, `column` its place on the axis that has figures of its
+    own. `decisions` counts rows whose greatest entry was looked for, `flips` those where graph and model chose another
+    one.
+    `decided_otherwise` are the rows of the pool where the graph took the decision of float64, not that of float32.
     """
 
     error: float = 0.0
     difference: float = 0.0
+    closest: Apart = field(default_factory=lambda: Apart(0.0, math.inf, ()))
+    column: int = 0
     decisions: int = 0
     flips: int = 0
-    unstable: int = 0
+    decided_otherwise: set[int] = field(default_factory=set)
 
 
 @dataclass
@@ -47,6 +52,7 @@ class Fault:
     what: str
     difference: float
     tolerance: float
+    share: float
     not_finite: bool = False
 
 
@@ -103,51 +109,70 @@ class Gate:
             return None
 
     def _compare(self, name: str, found: NDArray[Any], answer: Answer) -> None:
-        wanted = answer.narrow[name]
-        tolerance = self.noise.outputs[name].tolerance
-        if found.shape != wanted.shape:
-            what = f"the graph gives shape {found.shape}, the model {wanted.shape}"
-            self._fault(name, answer, what, math.inf, tolerance)
-            return
-        if found.dtype != wanted.dtype:
-            what = f"the graph gives {found.dtype}, the model {wanted.dtype}"
-            self._fault(name, answer, what, math.inf, tolerance)
+        wanted, noise = answer.narrow[name], self.noise.outputs[name]
+        unlike = _unlike(wanted, found)
+        if unlike:
+            self._fault(name, answer, unlike, math.inf, float(noise.tolerance.max()))
             return
         record = self.records[name]
-        difference = greatest_difference(wanted, found)
+        slack = noise.slack_of(answer.trial)
+        allowed = np.broadcast_to(noise.allowed(wanted, slack), wanted.shape)
+        difference = differences(wanted, found)
         error = difference
         if answer.wide is not None and wanted.dtype.kind == "f":
-            error = float(_apart_from_wide(found, answer.wide[name], wanted).max(initial=0.0))
+            error = _apart_from_wide(found, answer.wide[name], wanted)
         _count_flips(record, wanted, found)
-        if max(difference, error) > tolerance:
-            wrong = self._wrong_rows(name, found, answer, tolerance)
-            if self.noise.outputs[name].unstable >= len(wrong) > 0 == self._wrong_both(name, found, answer, tolerance):
-                record.unstable += len(wrong)
-                return
-            self._fault(name, answer, _show(wanted, found, wrong[0]), max(difference, error), tolerance)
-            odd = not_finite_rows((*answer.trial.slots, wanted, found))
-            self.faults[-1].not_finite = bool(odd[wrong].all())
-        record.difference = max(record.difference, difference)
-        record.error = max(record.error, error)
+        parted = np.isinf(slack)
+        wrong = _rows_beyond(np.maximum(difference, error), allowed) & ~parted
+        wrong |= _rows_beyond(difference, allowed) & _rows_beyond(error, allowed) & parted
+        if wrong.any():
+            self._describe_fault(name, found, answer, np.maximum(difference, error), allowed, wrong)
+            return
+        if answer.trial.rows is not None:
+            otherwise = np.flatnonzero(_rows_beyond(difference, allowed) & parted).tolist()
+            record.decided_otherwise.update(answer.trial.rows[at] for at in otherwise)
+        self._note(record, difference[~parted], error[~parted], allowed[~parted], noise.axis)
 
-    def _wrong_rows(self, name: str, found: NDArray[Any], answer: Answer, tolerance: float) -> list[int]:
-        """Rows that differ from the float32 model or from the float64 model."""
-        return [row for row in range(len(found)) if max(self._row_apart(name, found, answer, row)) > tolerance]
+    def _note(
+        self, record: Record, difference: NDArray[Any], error: NDArray[Any], allowed: NDArray[Any], axis: int | None
+    ) -> None:
+        record.difference = max(record.difference, float(difference.max(initial=0.0)))
+        record.error = max(record.error, float(error.max(initial=0.0)))
+        if not error.size:
+            return
+        closest = worst_of(error, allowed)
+        if math.isinf(record.closest.allowed) or closest.share > record.closest.share:
+            record.closest = closest
+            record.column = closest.place[axis] if axis is not None else 0
 
-    def _wrong_both(self, name: str, found: NDArray[Any], answer: Answer, tolerance: float) -> int:
-        """How many rows agree with neither."""
-        return sum(min(self._row_apart(name, found, answer, row)) > tolerance for row in range(len(found)))
+    def _describe_fault(
+        self,
+        name: str,
+        found: NDArray[Any],
+        answer: Answer,
+        apart: NDArray[Any],
+        allowed: NDArray[Any],
+        wrong: NDArray[np.bool_],
+    ) -> None:
+        rows = np.flatnonzero(wrong)
+        worst = worst_of(apart[rows], allowed[rows])
+        place = (int(rows[worst.place[0]]), *worst.place[1:])
+        what = _show(answer.narrow[name], found, place)
+        self._fault(name, answer, what, worst.difference, worst.allowed, share=worst.share)
+        odd = not_finite_rows((*answer.trial.slots, answer.narrow[name], found))
+        self.faults[-1].not_finite = bool(odd[rows].all())
 
-    def _row_apart(self, name: str, found: NDArray[Any], answer: Answer, row: int) -> tuple[float, float]:
-        narrow = answer.narrow[name][row]
-        difference = greatest_difference(narrow, found[row])
-        if answer.wide is None or narrow.dtype.kind != "f":
-            return difference, difference
-        wide = answer.wide[name][row]
-        return difference, float(_apart_from_wide(found[row], wide, narrow).max(initial=0.0))
-
-    def _fault(self, output: str, answer: Answer, what: str, difference: float, tolerance: float) -> None:
-        self.faults.append(Fault(output, answer.trial.label, answer.trial.size, what, difference, tolerance))
+    def _fault(
+        self,
+        output: str,
+        answer: Answer,
+        what: str,
+        difference: float,
+        tolerance: float,
+        *,
+        share: float = math.inf,
+    ) -> None:
+        self.faults.append(Fault(output, answer.trial.label, answer.trial.size, what, difference, tolerance, share))
 
     def _line(self, said: str) -> str:
         """The user's line, where onnxruntime names the node that failed."""
@@ -157,7 +182,7 @@ class Gate:
         return ""
 
     def _error(self) -> ParityError:
-        fault = max(self.faults, key=lambda each: (each.output != "", each.difference))
+        fault = max(self.faults, key=lambda each: (each.output != "", each.share))
         name = f"output {fault.output!r}, " if fault.output else ""
         lines = [f"{name}batch of {fault.trial}: {fault.what}"]
         if fault.tolerance and math.isfinite(fault.difference):
@@ -193,12 +218,24 @@ class Gate:
         )
 
 
+def _unlike(wanted: NDArray[Any], found: NDArray[Any]) -> str:
+    if found.shape != wanted.shape:
+        return f"the graph gives shape {found.shape}, the model {wanted.shape}"
+    if found.dtype != wanted.dtype:
+        return f"the graph gives {found.dtype}, the model {wanted.dtype}"
+    return ""
+
+
+def _rows_beyond(apart: NDArray[Any], allowed: NDArray[Any]) -> NDArray[np.bool_]:
+    return np.asarray((apart > allowed).reshape(len(apart), -1).any(axis=1))
+
+
 def _apart_from_wide(found: NDArray[Any], wide: NDArray[Any], narrow: NDArray[Any]) -> NDArray[np.float64]:
-    """Differences from the float64 answer where all three are finite; elsewhere the float32 answer decides."""
+    """Differences from the float64 answer; where any of the three is not finite, those from the float32 answer."""
     with np.errstate(invalid="ignore", over="ignore"):
         apart = np.abs(found.astype(np.float64) - wide.astype(np.float64))
     finite = np.isfinite(found) & np.isfinite(wide) & np.isfinite(narrow)
-    return np.asarray(np.where(finite, apart, 0.0))
+    return np.where(finite, apart, differences(narrow, found))
 
 
 def _count_flips(record: Record, wanted: NDArray[Any], found: NDArray[Any]) -> None:
@@ -209,12 +246,7 @@ def _count_flips(record: Record, wanted: NDArray[Any], found: NDArray[Any]) -> N
     record.flips += int((wanted.argmax(axis=1) != found.argmax(axis=1))[decided].sum())
 
 
-def _show(wanted: NDArray[Any], found: NDArray[Any], row: int) -> str:
-    """The worst place of one row, in words."""
-    want, got = np.atleast_1d(wanted[row]), np.atleast_1d(found[row])
-    with np.errstate(invalid="ignore", over="ignore"):
-        apart = np.where(want == got, 0.0, np.abs(want.astype(np.float64) - got.astype(np.float64)))
-    apart = np.where(np.isnan(want.astype(np.float64)) & np.isnan(got.astype(np.float64)), 0.0, apart)
-    at = np.unravel_index(int(np.nan_to_num(apart, nan=np.inf).argmax()), apart.shape)
-    place = f"row {row}" + (f" [{', '.join(map(str, at))}]" if wanted.ndim > 1 else "")
-    return f"{place} is {got[at]!s} in the graph and {want[at]!s} in torch"
+def _show(wanted: NDArray[Any], found: NDArray[Any], place: tuple[int, ...]) -> str:
+    """One place of two answers, in words."""
+    where = f"row {place[0]}" + (f" [{', '.join(map(str, place[1:]))}]" if place[1:] else "")
+    return f"{where} is {found[place]!s} in the graph and {wanted[place]!s} in torch"

@@ -126,7 +126,7 @@ def finished(measured: Measured[Any], drawn: Drawn, batch: Batch, *, fresh: bool
         parity=report_parity(tried, records, drawn.route, fresh=fresh),
         batch_proof=measured.batch_proof,
         route=drawn.route,
-        notes=(*measured.notes, *drawn.notes, *untried, *notes_of(measured.noise, records, fresh=fresh)),
+        notes=(*measured.notes, *drawn.notes, *untried, *notes_of(measured, records, fresh=fresh)),
         reference=measured.reference,
     )
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from hyrax_runtime.manifest import Output
 
 from hyrax_pack.errors import ExportError
 from hyrax_pack.exporting.measuring import Measured
-from hyrax_pack.exporting.noise import NoiseReport
 from hyrax_pack.exporting.parity import Record
+from hyrax_pack.exporting.tolerances import Noise
 
 Classes = Sequence[str] | Mapping[str, Sequence[str]]
 
@@ -37,10 +38,12 @@ def describe_outputs(measured: Measured[Any], classes: Classes | None = None) ->
                 name=name,
                 dtype=first.dtype.name,
                 shape=("N", *dims[1:]),
-                tolerance=found.tolerance,
-                noise_floor=found.floor,
-                scale=found.scale,
+                tolerance=found.plain(found.tolerance),
+                noise_floor=found.plain(found.floor),
+                scale=found.plain(found.scale),
                 classes=_classes_of(name, first.shape, classes),
+                relative_tolerance=found.plain(found.relative),
+                axis=found.axis,
             )
         )
     if classes and not any(output.classes for output in outputs):
@@ -75,20 +78,39 @@ def report_parity(measured: Measured[Any], records: dict[str, Record], route: st
             name: {
                 "error": record.error,
                 "difference": record.difference,
-                "tolerance": noise.outputs[name].tolerance,
-                "noise_floor": noise.outputs[name].floor,
-                "scale": noise.outputs[name].scale,
+                "closest": _closest(record, noise.outputs[name]),
                 "decisions": record.decisions,
                 "flips": record.flips,
-                "unstable_rows": record.unstable,
+                "unstable_rows": _rows(measured, noise.outputs[name].unstable),
+                "decided_otherwise": _rows(measured, record.decided_otherwise),
+                "blurred": list(noise.outputs[name].blurred),
             }
             for name, record in records.items()
         },
     }
 
 
-def notes_of(noise: NoiseReport, records: dict[str, Record], *, fresh: bool) -> list[str]:
+def _closest(record: Record, noise: Noise) -> dict[str, Any]:
+    """The place where the graph comes closest to its tolerance, with the figures that the tolerance follows from."""
+    closest = record.closest
+    allowed = closest.allowed if math.isfinite(closest.allowed) else 0.0  # nothing was compared
+    return {
+        "error": closest.difference,
+        "allowed": allowed,
+        "column": record.column if noise.axis is not None else None,
+        "noise_floor": float(noise.floor[record.column]),
+        "scale": float(noise.scale[record.column]),
+    }
+
+
+def _rows(measured: Measured[Any], places: Iterable[int]) -> list[int]:
+    """The data set's own numbers of rows of the pool."""
+    return sorted({int(measured.rows[place]) for place in places})
+
+
+def notes_of(measured: Measured[Any], records: dict[str, Record], *, fresh: bool) -> list[str]:
     """What the user should be told of the gate, beyond that it passed."""
+    noise = measured.noise
     notes: list[str] = []
     if not fresh:
         notes.append("no rows were held out: the gate ran on the rows that the graph was traced with")
@@ -99,23 +121,42 @@ def notes_of(noise: NoiseReport, records: dict[str, Record], *, fresh: bool) -> 
         for name, record in records.items()
         if record.flips
     ]
+    for name, found in noise.outputs.items():
+        notes += _caveats(name, found, _rows(measured, found.unstable), measured.answers[0].trial.size)
     return notes
 
 
+def _caveats(name: str, noise: Noise, unstable: list[int], rows: int) -> Iterator[str]:
+    """Where the proof is weaker than elsewhere, and why."""
+    if unstable:
+        shown = ", ".join(map(str, unstable[:8])) + (", ..." if len(unstable) > 8 else "")
+        yield (
+            f"output {name!r}: rounding decides the answer of {len(noise.unstable)} of {rows} rows tried (rows {shown} "
+            "of the data): float32 and float64 part there, and the graph takes one of the two ways"
+        )
+    for column in noise.blurred:
+        where = "" if noise.axis is None else f", column {column}"
+        yield (
+            f"output {name!r}{where}: float32 rounding moves it by {noise.floor[column]:.2g} at a scale of "
+            f"{noise.scale[column]:.2g}: it is proven to within {noise.tolerance[column]:.2g} only"
+        )
+
+
 def parity_table(parity: Mapping[str, Any]) -> str:
-    """Lay the gate's report out as a table, one line for each output.
+    """Lay the gate's report out as a table, one line for each output: its column that comes closest to what is allowed.
 
     Parameters
     ----------
     parity : mapping
         `Network.parity`, or `Manifest.parity` of a bundle.
     """
-    heading = ("output", "error", "allowed", "noise", "scale", "decisions that flip")
+    heading = ("output", "error", "allowed", "noise", "scale", "column", "decisions that flip")
     rows = [heading]
     for name, figures in parity["outputs"].items():
         flips = f"{figures['flips']} of {figures['decisions']}" if figures["decisions"] else "-"
-        numbers = (f"{figures[key]:.2g}" for key in ("error", "tolerance", "noise_floor", "scale"))
-        rows.append((name, *numbers, flips))
+        closest = figures["closest"]
+        numbers = (f"{closest[key]:.2g}" for key in ("error", "allowed", "noise_floor", "scale"))
+        rows.append((name, *numbers, "-" if closest["column"] is None else str(closest["column"]), flips))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
     sizes = ", ".join(map(str, parity["sizes"]))

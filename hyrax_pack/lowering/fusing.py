@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import onnx
 from hyrax_runtime.contract import InputContract
-from hyrax_runtime.difference import greatest_difference
+from hyrax_runtime.difference import Allowance, compare
 from hyrax_runtime.errors import RunError
 from hyrax_runtime.session import Session, open_session
 from numpy.typing import NDArray
@@ -76,7 +76,7 @@ def check_fused(
     *,
     contract: InputContract,
     examples: Iterable[Mapping[str, Any]],
-    tolerance: Mapping[str, float],
+    allowed: Mapping[str, Allowance],
 ) -> float:
     """Run the fused graph against the two it was made of; return the greatest difference for ordinary rows.
 
@@ -84,9 +84,9 @@ def check_fused(
 
     Parameters
     ----------
-    tolerance : mapping from output name to float
-        The greatest absolute difference that counts as equal: the outputs' own. Under stress, where outputs may be of
-        any size, a ten-thousandth of the output is allowed as well.
+    allowed : mapping from output name to Allowance
+        How far each output may be off: its own tolerances. Under stress, where outputs may be of any size, a
+        ten-thousandth of the output is allowed as well.
 
     Raises
     ------
@@ -103,17 +103,17 @@ def check_fused(
         feeds = {one.name: columns[one.name] for one in lowered.inputs}
         wanted, got = after.run(before.run(feeds)), whole.run(feeds)
         for name, array in wanted.items():
-            apart = greatest_difference(array, got[name])
-            if apart > tolerance[name]:
+            apart = compare(array, got[name], allowed[name].at(array))
+            if not apart.within:
                 raise LoweringError(
-                    f"fused graph: output {name!r} differs by {apart:.3g} from the two graphs it was made of, more "
-                    f"than its tolerance of {tolerance[name]:.3g}, for {size} rows"
+                    f"fused graph: output {name!r} differs by {apart.difference:.3g} from the two graphs it was made "
+                    f"of, more than its tolerance of {apart.allowed:.3g}, for {size} rows"
                 )
-            worst = max(worst, apart)
+            worst = max(worst, apart.difference)
     for feeds in _stressed(samples, lowered, before, joint=contract.batch == "joint"):
         wanted, got = after.run(before.run(feeds)), whole.run(feeds)
         for name, array in wanted.items():
-            if not _is_near(array, got[name], tolerance[name]):
+            if not _is_near(array, got[name], allowed[name]):
                 raise LoweringError(
                     f"fused graph: output {name!r} differs from that of the two graphs it was made of for a row under "
                     "stress (NaN, infinities, the ends of integers)"
@@ -145,13 +145,13 @@ def _runs(session: Session, feeds: Mapping[str, Any]) -> bool:
     return True
 
 
-def _is_near(wanted: NDArray[Any], got: NDArray[Any], tolerance: float) -> bool:
+def _is_near(wanted: NDArray[Any], got: NDArray[Any], allowed: Allowance) -> bool:
     """Whether outputs are the same, NaN and infinities among them, within a tolerance that grows with the output."""
     if wanted.dtype.kind != "f":
         return bool(np.array_equal(wanted, got))
     with np.errstate(all="ignore"):
         same = (wanted == got) | (np.isnan(wanted) & np.isnan(got))
-        near = np.isfinite(wanted) & (np.abs(wanted - got) <= tolerance + _STRESSED_SHARE * np.abs(wanted))
+        near = np.isfinite(wanted) & (np.abs(wanted - got) <= allowed.at(wanted) + _STRESSED_SHARE * np.abs(wanted))
     return bool((same | near).all())
 
 

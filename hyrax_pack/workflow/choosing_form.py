@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from hyrax_runtime.contract import InputContract
+from hyrax_runtime.difference import Allowance
 from hyrax_runtime.manifest import Reason
 
 from hyrax_pack.capturing import Captured
@@ -80,10 +81,12 @@ def choose_form(
         check_sound(found, captured)
         return _replayed(mode, found.reason, refusal_in_words(found, captured))
     weights = network.weights.data if network.weights.size else None
-    tolerance = {output.name: output.tolerance for output in network.outputs}
+    allowed = {
+        output.name: Allowance(output.tolerance, output.relative_tolerance, output.axis) for output in network.outputs
+    }
     try:
         fused = fuse(found, network.graph)
-        check_fused(fused, found, network.graph, weights, contract=contract, examples=examples, tolerance=tolerance)
+        check_fused(fused, found, network.graph, weights, contract=contract, examples=examples, allowed=allowed)
     except LoweringError as error:
         return _replayed(mode, Reason(str(error)), str(error))
     speed = measure_speed(

@@ -16,7 +16,7 @@ from hyrax_pack.capturing import Captured
 from hyrax_pack.data import DataProvider, Group, Observation, observe
 from hyrax_pack.data.absent import words_on_absent_labels
 from hyrax_pack.errors import AbsentLabelError, ExportError
-from hyrax_pack.exporting import choose_golden_rows
+from hyrax_pack.exporting import GOLDEN_ROWS, choose_golden_rows
 from hyrax_pack.resolving import user_code
 from hyrax_pack.workflow.changed_rows import joined_rows, with_planted_nan
 
@@ -27,6 +27,9 @@ SAMPLE_ROWS = 8
 HELD_OUT_ROWS = 256
 MOST_ODD = 64
 PLANTED_ROWS = 9
+ROUNDS_OF_CHOOSING = 3
+
+Steady = Callable[[tuple[np.ndarray[Any, Any] | None, ...]], np.ndarray[Any, Any]]
 
 
 @dataclass(frozen=True)
@@ -121,25 +124,40 @@ class Evidence:
                 found.append(Trial(f"{len(rows)} rows with NaN in {path}", self.slots_of(planted), made_up=True))
         return found
 
-    def golden(self) -> tuple[dict[str, Any], int]:
+    def golden(self, steady: Steady) -> tuple[dict[str, Any], int]:
         """Choose the golden rows; return them as to_tensor gets them, and how many they are.
 
-        Odd rows are among those to choose from; of other groups' rows, where there is a way to join them.
+        Odd rows are among those to choose from; of other groups' rows, where there is a way to join them. Rows whose
+        answer hangs on rounding prove nothing about another machine: `steady` says which do not.
         """
         own = [row for group, rows in self.odd if group is self.group for row in rows]
         rows = list(dict.fromkeys([*own, *self.held_out, *self.sample]))[:HELD_OUT_ROWS]
-        candidates, count = self.data_dict(rows), len(rows)
-        places = [*choose_golden_rows(candidates, count)]
-        chosen = self.data_dict([rows[at] for at in places])
+        chosen = self.data_dict(self._steady_rows(self.group, rows, steady, GOLDEN_ROWS))
         for group, others in self.odd:
             if group is self.group:
                 continue
-            odd = group.data_dict(others, inference=True)
-            picked = choose_golden_rows(odd, len(others), count=2)
-            joined = joined_rows(chosen, group.data_dict([others[at] for at in picked], inference=True))
+            picked = self._steady_rows(group, others, steady, 2)
+            joined = joined_rows(chosen, group.data_dict(picked, inference=True))
             if joined is not None:
                 chosen = joined
         return chosen, len(chosen[OBJECT_ID])
+
+    def _steady_rows(self, group: Group, rows: Sequence[int], steady: Steady, count: int) -> list[int]:
+        """Choose rows until all of them are steady; where none is, as if all were."""
+        left = list(rows)
+        picked: list[int] = []
+        for _ in range(ROUNDS_OF_CHOOSING):
+            places = choose_golden_rows(group.data_dict(left, inference=True), len(left), count=count)
+            chosen = [left[at] for at in places]
+            flags = steady(self.slots_of(group.data_dict(chosen, inference=True)))
+            if flags.all():
+                return chosen
+            unsteady = {row for row, good in zip(chosen, flags, strict=True) if not good}
+            picked = picked or chosen
+            left = [row for row in left if row not in unsteady]
+            if not left:
+                return picked
+        return [row for row in chosen if row not in unsteady] or picked
 
 
 def evidence_group(provider: DataProvider) -> Group:

@@ -239,7 +239,7 @@ def ship(subject: Subject, path: Path, make_network: MakeNetwork, lower: Lower =
     contract = with_asked_absent(contract, captured.text, evidence, subject.labels, form.asked_absent)
     if contract.asked_absent:
         say(f"           asks for {', '.join(contract.asked_absent)}, not there now: refused where given later")
-    golden, golden_rows = evidence.golden()
+    golden, golden_rows = evidence.golden(network.steady)
     contents = Contents(
         name=subject.name,
         captured=captured,

@@ -11,6 +11,7 @@ FORMAT_MAJOR = 1
 FORMAT_MINOR = 0
 
 Role = Literal["graph", "to_tensor", "lowered", "fused", "golden", "card", "license", "config", "weights"]
+Figures = float | tuple[float, ...]
 # The one name (or, for golden, the one folder) under which each role stands in the file, in this order.
 MEMBER_OF_ROLE: dict[Role, str] = {
     "graph": "model.onnx",
@@ -127,16 +128,20 @@ class Graph:
 class Output:
     """One output, with the greatest difference from torch that counts as equal.
 
-    `tolerance` = max(16 x `noise_floor`, 8 ulp at `scale`), absolute; 0.0 for integers and bools.
+    That is max(`tolerance`, `relative_tolerance` x the row's magnitude), absolute; 0.0 for integers and bools.
+    `tolerance` = max(16 x `noise_floor`, 8 ulp at `scale`). Each of the four is one number for the output, or one for
+    each place of `axis`: see `hyrax_runtime.difference.Allowance`.
     """
 
     name: str
     dtype: str
     shape: tuple[Dim, ...]
-    tolerance: float
-    noise_floor: float
-    scale: float
+    tolerance: Figures
+    noise_floor: Figures
+    scale: Figures
     classes: tuple[str, ...] | None = None
+    relative_tolerance: Figures = 0.0
+    axis: int | None = None
 
 
 @dataclass(frozen=True)

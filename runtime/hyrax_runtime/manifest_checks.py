@@ -109,20 +109,52 @@ def _check_slots(manifest: Manifest, problems: Problems) -> None:
 
 def _check_tolerance(output: Output, problems: Problems) -> None:
     """A tolerance beyond what its own figures justify would let a self-test pass whatever it computes."""
-    where = f"outputs.{output.name}.tolerance"
+    figures = {
+        "tolerance": output.tolerance,
+        "relative_tolerance": output.relative_tolerance,
+        "noise_floor": output.noise_floor,
+        "scale": output.scale,
+    }
+    places = _places(output, problems)
+    lists = {key: (value,) if not isinstance(value, tuple) else value for key, value in figures.items()}
+    for key, values in lists.items():
+        if (output.axis is None) == isinstance(figures[key], tuple) or (places and len(values) != places):
+            expected = "one number" if output.axis is None else f"{places} numbers, one for each place of axis"
+            problems.add(f"outputs.{output.name}.{key}", f"{len(values)} figures; expected {expected}")
+            return
+    for at in range(len(lists["tolerance"])):
+        suffix = "" if output.axis is None else f".{at}"
+        _check_figures(output, {key: values[at] for key, values in lists.items()}, suffix, problems)
+
+
+def _places(output: Output, problems: Problems) -> int:
+    """How many places the axis has that the figures stand for; 0 where there is no such axis."""
+    if output.axis is None:
+        return 0
+    size = output.shape[output.axis] if output.axis < len(output.shape) else None
+    if isinstance(size, int):
+        return size
+    problems.add(f"outputs.{output.name}.axis", f"{output.axis} is no axis of fixed size in {list(output.shape)}")
+    return 0
+
+
+def _check_figures(output: Output, figures: Mapping[str, float], suffix: str, problems: Problems) -> None:
+    where = f"outputs.{output.name}"
+    tolerance, floor, scale = figures["tolerance"], figures["noise_floor"], figures["scale"]
     bits = _FRACTION_BITS.get(output.dtype)
     if bits is None:
-        if output.tolerance != 0:
-            problems.add(where, f"{output.tolerance}; {output.dtype} values agree exactly or not at all: expected 0")
+        for key in ("tolerance", "relative_tolerance"):
+            if figures[key] != 0:
+                said = f"{figures[key]}; {output.dtype} values agree exactly or not at all: expected 0"
+                problems.add(f"{where}.{key}{suffix}", said)
         return
-    ulp = math.ldexp(1.0, math.frexp(output.scale)[1] - bits)  # of the binade above, where the scale is a power of 2
-    most = max(16 * output.noise_floor, 8 * ulp) * _ROUNDING
-    if output.tolerance > most:
-        problems.add(where, f"{output.tolerance}; its noise floor and scale allow at most {most:.3g}")
-    if output.noise_floor > output.scale:
-        problems.add(
-            f"outputs.{output.name}.noise_floor", f"{output.noise_floor} is more than the scale, {output.scale}"
-        )
+    ulp = math.ldexp(1.0, math.frexp(scale)[1] - bits)  # of the binade above, where the scale is a power of 2
+    most = max(16 * floor, 8 * ulp) * _ROUNDING
+    if tolerance > most:
+        said = f"{tolerance}; its noise floor and scale allow at most {most:.3g}"
+        problems.add(f"{where}.tolerance{suffix}", said)
+    if floor > scale:
+        problems.add(f"{where}.noise_floor{suffix}", f"{floor} is more than the scale, {scale}")
 
 
 def _check_golden(manifest: Manifest, problems: Problems) -> None:

@@ -33,9 +33,18 @@ from hyrax_runtime.manifest import (
     Slot,
 )
 from hyrax_runtime.manifest_checks import check_manifest
-from hyrax_runtime.manifest_records import GREATEST_INT, MAX_KEYS, MAX_TEXT, Problems, Record, TooManyProblemsError
+from hyrax_runtime.manifest_records import (
+    GREATEST_INT,
+    MAX_KEYS,
+    MAX_RANK,
+    MAX_TEXT,
+    Problems,
+    Record,
+    TooManyProblemsError,
+)
 
 MAX_GOLDEN_ROWS = 4096
+MOST_RELATIVE_TOLERANCE = 0.05
 # Lower-case ASCII in at most three components, none a Windows device or ending in a dot: one name on every file system.
 _COMPONENT = r"(?!(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:[./]|$))[a-z0-9_](?:[a-z0-9._-]{0,62}[a-z0-9_-])?"
 _MEMBER_NAME = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT}){{0,2}}")
@@ -233,10 +242,12 @@ def _parse_output(row: Record) -> Output:
         name=row.text("name"),
         dtype=row.choice("dtype", ITEM_SIZE),
         shape=row.shape("shape", batched=True),
-        tolerance=row.number("tolerance", 0),
-        noise_floor=row.number("noise_floor", 0),
-        scale=row.number("scale", 0),
+        tolerance=row.number_or_numbers("tolerance", 0),
+        noise_floor=row.number_or_numbers("noise_floor", 0),
+        scale=row.number_or_numbers("scale", 0),
         classes=row.texts_or_none("classes"),
+        relative_tolerance=row.number_or_numbers("relative_tolerance", 0, MOST_RELATIVE_TOLERANCE),
+        axis=row.integer_or_none("axis", 1, MAX_RANK - 1),
     )
 
 

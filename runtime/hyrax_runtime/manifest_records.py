@@ -16,6 +16,7 @@ from hyrax_runtime.errors import Problem
 T = TypeVar("T")
 MAX_DIM = 1 << 40
 MAX_RANK = 32
+MAX_FIGURES = 1 << 12
 MAX_NAME = 256
 MAX_TEXT = 1 << 16
 MAX_ROWS = 1 << 16
@@ -142,6 +143,13 @@ class Record:
     def number(self, key: str, least: float | None = None, greatest: float | None = None) -> float:
         """A number, integer or float, within the bounds given."""
         return self._number(key, self._take(key, "a number"), least, greatest)
+
+    def number_or_numbers(self, key: str, least: float, greatest: float | None = None) -> float | tuple[float, ...]:
+        """A number, or a list of one or more, each within the bounds given."""
+        if self._left is None or not isinstance(self._left.get(key), list):
+            return self._number(key, self._take(key, "a number, or a list of them"), least, greatest)
+        values = self._list(key, 1, MAX_FIGURES)
+        return tuple(self._number(f"{key}.{at}", value, least, greatest) for at, value in enumerate(values))
 
     def number_or_none(self, key: str) -> float | None:
         """A number, or None."""

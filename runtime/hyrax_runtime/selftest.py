@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyrax_runtime.contract_check import nest
-from hyrax_runtime.difference import greatest_difference, lowering_tolerance, rounding_tolerance
+from hyrax_runtime.difference import Allowance, compare, lowering_allowance, rounding_allowance
 from hyrax_runtime.errors import DriftError, HyraxError
 from hyrax_runtime.golden import decode_column
 from hyrax_runtime.manifest import Golden, Manifest
@@ -29,7 +29,10 @@ Arrays = Mapping[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class Stage:
-    """One comparison: `where` is the graph input or output. `difference` and `tolerance` are absolute.
+    """One comparison: `where` is the graph input or output.
+
+    `difference` and `tolerance` are absolute, at the place that comes closest to what is allowed there or goes beyond
+    it the furthest: every column, and every row, is held to its own.
 
     `difference` is infinite where the two cannot be compared (a NaN beside a number, another shape or dtype, an error);
     `note` then says why.
@@ -83,7 +86,8 @@ class Report:
             return
         if drift is None:
             raise DriftError(f"bundle {self.bundle} holds no golden rows, so nothing proves this machine")
-        found = drift.note or f"differs by {drift.difference:.3g} where {drift.tolerance:.3g} is allowed"
+        by = f"differs by {drift.difference:.3g} where {drift.tolerance:.3g} is allowed"
+        found = by if math.isfinite(drift.difference) else drift.note
         raise DriftError(f"this machine drifts from what was proven, first in {drift.name} ({drift.where}): {found}")
 
 
@@ -96,46 +100,50 @@ class Proof:
         self.data_dict = nest({column.path: decode_column(column, read) for column in golden.input})
         self.tensors: dict[str, NDArray[Any]] = {c.path: np.asarray(decode_column(c, read)) for c in golden.tensors}
         self.outputs: dict[str, NDArray[Any]] = {c.path: np.asarray(decode_column(c, read)) for c in golden.outputs}
-        self._tolerances = {output.name: output.tolerance for output in manifest.outputs}
+        self._allowed = {
+            output.name: Allowance(output.tolerance, output.relative_tolerance, output.axis)
+            for output in manifest.outputs
+        }
 
     def compare_tensors(self, make: Callable[[Mapping[str, Any]], Arrays], *, lowered: bool = False) -> list[Stage]:
-        """Compare what `make` makes of the raw rows with the golden tensors: integers exactly, floats within 8 ulp.
+        """Compare what `make` makes of the raw rows with the golden tensors: integers exactly, floats within 64 ulp.
 
         A lowered `to_tensor` may differ by what lowering itself allows: 2e-5 of the scale in float32, 1e-9 in float64.
+        The scale is each column's own.
         """
-        wanted = self.tensors
-        tolerances = {name: rounding_tolerance(array) for name, array in wanted.items()}
-        if lowered:
-            tolerances = {name: max(allowed, lowering_tolerance(wanted[name])) for name, allowed in tolerances.items()}
-        return _compare("to_tensor", wanted, tolerances, lambda: make(self.data_dict))
+        allowance = lowering_allowance if lowered else rounding_allowance
+        allowed = {name: allowance(array) for name, array in self.tensors.items()}
+        return _compare("to_tensor", self.tensors, allowed, lambda: make(self.data_dict))
 
     def compare_graph(self, run: Callable[[Arrays], Arrays]) -> list[Stage]:
         """Compare what `run` computes from the golden tensors with the golden outputs."""
-        return _compare("graph", self.outputs, self._tolerances, lambda: run(self.tensors))
+        return _compare("graph", self.outputs, self._allowed, lambda: run(self.tensors))
 
     def compare_device(self, predict: Callable[[Mapping[str, Any]], Arrays]) -> list[Stage]:
         """Compare what comes out of the whole way with the golden outputs."""
-        return _compare("device", self.outputs, self._tolerances, lambda: predict(self.data_dict))
+        return _compare("device", self.outputs, self._allowed, lambda: predict(self.data_dict))
 
 
 def _compare(
-    name: StageName, wanted: Arrays, tolerances: Mapping[str, float], compute: Callable[[], Arrays]
+    name: StageName, wanted: Arrays, allowed: Mapping[str, Allowance], compute: Callable[[], Arrays]
 ) -> list[Stage]:
     try:
         got = compute()
     except HyraxError as error:
-        return [Stage(name, where, math.inf, tolerances.get(where, 0.0), False, str(error)) for where in wanted]
-    return [_stage(name, where, array, got.get(where), tolerances.get(where, 0.0)) for where, array in wanted.items()]
+        return [Stage(name, where, math.inf, 0.0, False, str(error)) for where in wanted]
+    return [_stage(name, where, array, got.get(where), allowed[where]) for where, array in wanted.items()]
 
 
-def _stage(name: StageName, where: str, wanted: NDArray[Any], got: NDArray[Any] | None, tolerance: float) -> Stage:
+def _stage(name: StageName, where: str, wanted: NDArray[Any], got: NDArray[Any] | None, allowed: Allowance) -> Stage:
     note = _unlike(wanted, got)
     if note or got is None:
-        return Stage(name, where, math.inf, tolerance, False, note)
-    difference = greatest_difference(wanted, got)
-    if math.isinf(difference):
+        return Stage(name, where, math.inf, 0.0, False, note)
+    apart = compare(wanted, got, allowed.at(wanted))
+    if math.isinf(apart.difference):
         note = "NaN or infinity stands on one side only"
-    return Stage(name, where, difference, tolerance, difference <= tolerance, note)
+    elif not apart.within:
+        note = f"at golden row {apart.place[0]}" + (f", place {list(apart.place[1:])}" if apart.place[1:] else "")
+    return Stage(name, where, apart.difference, apart.allowed, apart.within, note)
 
 
 def _unlike(wanted: NDArray[Any], got: NDArray[Any] | None) -> str:

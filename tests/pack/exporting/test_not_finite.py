@@ -28,7 +28,7 @@ def holes(table: NDArray[np.float32]) -> NDArray[np.float32]:
 def test_rows_with_nan_are_among_those_tried(export: Export, holes: NDArray[np.float32]) -> None:
     network = export(lambda self, x: self.linear(x), holes)
     assert "rows with NaN or infinities planted" in network.parity["batches"]
-    assert np.isfinite(network.outputs[0].tolerance)
+    assert np.isfinite(network.outputs[0].tolerance).all()
 
 
 def test_nothing_is_planted_where_the_data_holds_none(export: Export) -> None:
@@ -57,7 +57,8 @@ def test_a_model_that_fills_the_holes_itself_is_exported(export: Export, holes: 
 
 def test_the_greatest_float_has_a_tolerance_too(export: Export, holes: NDArray[np.float32]) -> None:
     network = export(lambda self, x: torch.nan_to_num(x), holes)
-    assert network.outputs[0].scale == np.finfo(np.float32).max
+    assert network.parity["outputs"]["output_0"]["unstable_rows"] == [90]  # in float64 it is another number
+    assert any("rounding decides the answer of 1 of 64 rows tried (rows 90 of the data)" in n for n in network.notes)
 
 
 class Plain(torch.nn.Module):

@@ -6,6 +6,7 @@ The model holds what a real one holds: convolution, normalisation, pooling, an e
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ from hyrax_pack.errors import ParityError
 from hyrax_pack.exporting.drawing import Drawn, draw_graph
 from hyrax_pack.exporting.measuring import Measured, measure_model
 from hyrax_pack.exporting.procedure import hold_against
+from hyrax_pack.exporting.reference import Reference
 from hyrax_pack.exporting.reporting import describe_outputs
 from hyrax_pack.exporting.weights import Weights
 
@@ -54,18 +56,56 @@ class Network(nn.Module):
         return {"scores": scores.softmax(1), "embedding": self.embedding(x)}
 
 
-@pytest.fixture(scope="module")
-def right() -> tuple[Measured, Drawn]:
+class WithCounts(Network):
+    """One table of scores, embedding and the object's counts, about 1e7."""
+
+    def forward(self, batch: Any) -> dict[str, torch.Tensor]:
+        answer, counts = super().forward(batch), 1e6 * batch[0].sum((1, 2))
+        return {"scores": answer["scores"], "embedding": torch.cat([answer["embedding"], counts[:, None]], dim=1)}
+
+
+class WithTime(Network):
+    """The number comes as a Julian date, and its column goes into the embedding as well."""
+
+    def forward(self, batch: Any) -> dict[str, torch.Tensor]:
+        image, date, label = batch
+        answer = super().forward((image, date - 2_460_000.5, label))
+        return {"scores": answer["scores"], "embedding": torch.cat([answer["embedding"], date[:, None]], dim=1)}
+
+
+Make = Callable[[Sequence[int]], tuple[NDArray[Any] | None, ...]]
+
+
+def rows(*, bright: float = 1.0, origin: float = 0.0) -> Make:
+    """120 images and numbers; one image in twenty `bright` times brighter, the numbers counted from `origin`."""
     rng = np.random.default_rng(0)
     images = rng.uniform(size=(120, 6, 6)).astype(np.float32)
-    numbers = rng.normal(size=120).astype(np.float32)
+    images[8::20] *= np.float32(bright)
+    numbers = (rng.normal(size=120) + origin).astype(np.float32)
+    return lambda at: (images[list(at)], numbers[list(at)], None)
 
-    def make(rows: Sequence[int]) -> tuple[NDArray[Any] | None, ...]:
-        return images[list(rows)], numbers[list(rows)], None
 
-    measured = measure_model(Network(), "forward", make, returns="tuple", sample=range(8), held_out=range(8, 120))
+# What stands beside, and must hide nothing.
+BESIDE: dict[str, tuple[type[Network], Make]] = {
+    "nothing": (Network, rows()),
+    "a column of counts": (WithCounts, rows()),
+    "saturated rows": (Network, rows(bright=3e4)),
+    "counts and saturated rows": (WithCounts, rows(bright=3e4)),
+    "Julian dates": (WithTime, rows(origin=2_460_000.5)),
+}
+
+
+@functools.cache
+def right_beside(what: str) -> tuple[Measured[Reference], Drawn]:
+    kind, make = BESIDE[what]
+    measured = measure_model(kind(), "forward", make, returns="tuple", sample=range(8), held_out=range(8, 120))
     outputs = describe_outputs(measured, None)
     return measured, draw_graph(measured, outputs, make, range(8), 21)
+
+
+@pytest.fixture(params=BESIDE)
+def right(request: pytest.FixtureRequest) -> tuple[Measured[Reference], Drawn]:
+    return right_beside(request.param)
 
 
 def inlined(drawn: Drawn) -> Graph:

@@ -3,6 +3,7 @@
 import numpy as np
 import onnx
 import pytest
+from hyrax_runtime.difference import Allowance
 from hyrax_runtime.graph_gate import read_graph
 from hyrax_runtime.session import open_session
 from onnx import TensorProto, helper, numpy_helper
@@ -62,7 +63,7 @@ def test_the_fused_graph_gives_what_the_two_give(case, lowered):
         weights(),
         contract=case.contract,
         examples=[case.data_dict],
-        tolerance={"scores": 1e-5},
+        allowed={"scores": Allowance(1e-5)},
     )
     assert worst <= 1e-5
 
@@ -80,10 +81,10 @@ def test_a_name_that_both_graphs_use_is_kept_apart(case, lowered):
     inner = next(name for node in onnx.load_model_from_string(lowered.model).graph.node for name in node.output)
     graph = network(inner=inner)
     fused = fuse(lowered, graph)
-    tolerance = {"scores": 1e-5}
+    allowed = {"scores": Allowance(1e-5)}
     assert (
         check_fused(
-            fused, lowered, graph, weights(), contract=case.contract, examples=[case.data_dict], tolerance=tolerance
+            fused, lowered, graph, weights(), contract=case.contract, examples=[case.data_dict], allowed=allowed
         )
         <= 1e-5
     )
@@ -100,7 +101,7 @@ def test_a_fused_graph_that_differs_is_refused(case, lowered):
             weights(),
             contract=case.contract,
             examples=[case.data_dict],
-            tolerance={"scores": 1e-5},
+            allowed={"scores": Allowance(1e-5)},
         )
 
 
@@ -124,7 +125,7 @@ def test_a_fused_graph_that_differs_for_nan_alone_is_refused(case, lowered):
             weights(),
             contract=case.contract,
             examples=[case.data_dict],
-            tolerance={"scores": 1e-5},
+            allowed={"scores": Allowance(1e-5)},
         )
 
 

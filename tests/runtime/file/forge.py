@@ -88,7 +88,7 @@ def plain_manifest() -> dict[str, Any]:
     flux = {"path": "data/flux", "kind": "array", "dtype": "float32", "shape": [4], "form": "list", "element": "array"}
     flux |= {"read": True, "least": -1.0, "greatest": 8.0, "nan_share": 0.0, "unit": "nJy", "description": None}
     scores_row = {"name": "scores", "dtype": "float32", "shape": ["N", 3]}
-    scores_row |= {"tolerance": 1e-6, "noise_floor": 1e-7, "scale": 8.0}
+    scores_row |= {"tolerance": 1e-6, "noise_floor": 1e-7, "scale": 8.0, "relative_tolerance": 0.0, "axis": None}
     return {
         "format": {"major": 1, "minor": 0},
         "name": "linear",

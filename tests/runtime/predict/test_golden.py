@@ -10,7 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from hyrax_runtime.difference import greatest_difference, rounding_tolerance
+from hyrax_runtime.difference import (
+    Allowance,
+    compare,
+    differences,
+    greatest_difference,
+    lowering_allowance,
+    rounding_allowance,
+)
 from hyrax_runtime.errors import GoldenError
 from hyrax_runtime.golden import decode_column, encode_column
 from hyrax_runtime.manifest import ITEM_SIZE
@@ -124,9 +131,36 @@ def test_nan_equals_only_nan_in_its_place(wanted: Any, got: Any, difference: flo
 def test_large_integers_differ_by_what_they_differ_by() -> None:
     assert greatest_difference(np.array([2**63], "u8"), np.array([2**63 - 1], "i8")) == 1.0
     assert greatest_difference(np.array([True]), np.array([False])) == INF
+    assert differences(np.array([2**63, 5], "u8"), np.array([2**63 - 1, 5], "i8")).tolist() == [1.0, 0.0]
+    assert differences(np.array([True, True]), np.array([False, True])).tolist() == [INF, 0.0]
 
 
 def test_rounding_is_allowed_to_floats_only() -> None:
-    assert rounding_tolerance(np.array([1, 1000])) == 0.0
-    assert rounding_tolerance(np.array([4.0, NAN, INF], "f4")) == 32 * np.finfo("f4").eps
-    assert rounding_tolerance(np.array([NAN])) == 0.0
+    assert rounding_allowance(np.array([1, 1000])).tolerance == 0.0
+    assert rounding_allowance(np.array([4.0, NAN, INF], "f4")).tolerance == 256 * np.finfo("f4").eps
+    assert rounding_allowance(np.array([NAN])).tolerance == 0.0
+
+
+@pytest.mark.parametrize("allowance", [rounding_allowance, lowering_allowance])
+def test_a_small_column_is_held_to_its_own_scale_beside_a_large_one(allowance: Any) -> None:
+    wanted = np.array([[1e7, 0.5], [2e7, 0.25], [3e7, 0.75]], "f4")
+    other = wanted + np.array([1.0, 1e-7], "f4")
+    assert compare(wanted, other, allowance(wanted).at(wanted)).within
+    other[1, 1] = 0.2501
+    found = compare(wanted, other, allowance(wanted).at(wanted))
+    assert not found.within and found.place == (1, 1)
+
+
+def test_an_ordinary_row_is_held_to_its_own_scale_beside_a_bright_one() -> None:
+    wanted = np.array([1.0, 2.0, 1e8])
+    allowed = Allowance(1e-6, 1e-6).at(wanted)
+    assert compare(wanted, wanted + np.array([0, 0, 10.0]), allowed).within
+    assert not compare(wanted, wanted + np.array([0, 1e-3, 0]), allowed).within
+
+
+def test_what_is_allowed_lies_along_any_axis() -> None:
+    maps = np.ones((2, 3, 4))
+    maps[:, 1] = 100
+    assert Allowance((1e-6, 1e-4, 1e-6), 1e-6, axis=1).at(maps).shape == (2, 3, 1)
+    maps[0, 2, 3] += 1e-5
+    assert compare(np.ones((2, 3, 4)), maps, np.full((1, 3, 1), 1e-3)).place == (0, 1, 0)
