@@ -58,6 +58,14 @@ def explain(error: BaseException, watch: OperatorWatch, guards: tuple[str, ...] 
             f"the model branches on the values of its data{_at(_quoted_line(said) or line_of_error(cause))}: a graph "
             "would hold the branch that the sample took. Choose with torch.where, or move the decision into to_tensor"
         )
+    gradient = _gradient(watch)
+    if gradient is not None:
+        return gradient
+    if "fake tensor in the exported program" in said:
+        return ExportError(
+            "the model's code makes a tensor that torch cannot follow (by way of numpy, or of a function of another "
+            "library). Do it in to_tensor, or write it with torch's functions"
+        )
     static = _STATIC.search(said)
     if static:
         return _static(static, guards)
@@ -92,18 +100,37 @@ def _unsupported(said: str, watch: OperatorWatch) -> ExportError:
     match = _OPERATOR.search(said)
     if match is None:
         return ExportError(f"torch could not export the model: {said.splitlines()[0]}")
-    operator = match["name"] or match[0]
-    line = _line_of_operator(operator, watch)
+    operator, line = _in_users_words(match["name"] or match[0], watch)
     short = operator.split(".")[-1]
     cure = next((cure for word, cure in _CURES.items() if word in short), _GENERAL_CURE)
     return OperatorError(f"{operator} has no ONNX form{_at(line)}. {cure}", operator=operator, line=line or None)
 
 
-def _line_of_operator(operator: str, watch: OperatorWatch) -> str:
+def _gradient(watch: OperatorWatch) -> OperatorError | None:
+    """The model takes gradients while it answers: torch says many things about that, none of them this."""
+    for name, lines in watch.lines.items():
+        for line in lines:
+            if name.endswith("_backward.default") or "autograd.grad(" in line or ".backward(" in line:
+                return OperatorError(
+                    f"the model takes a gradient while it answers{_at(line)}: a graph has none. Write the derivative "
+                    "out as a formula, or give the class an infer_batch that needs no gradient",
+                    operator=name.removesuffix(".default"),
+                    line=line,
+                )
+    return None
+
+
+def _in_users_words(operator: str, watch: OperatorWatch) -> tuple[str, str]:
+    """The operator that the model called, and its line; torch may have taken it apart (`prims.hypot`, `prims.prod`)."""
     for name, lines in watch.lines.items():
         if name == operator or name.startswith(f"{operator}."):
-            return lines[0]
-    return ""
+            return operator, lines[0]
+    part = operator.partition(".")[2]
+    for name, lines in watch.lines.items():
+        whole = name.split(".")[1].removeprefix("special_")
+        if operator.startswith("prims.") and (whole.endswith(part) or part.endswith(f"_{whole}")):
+            return ".".join(name.split(".")[:2]), lines[0]
+    return operator, ""
 
 
 def _static(match: re.Match[str], guards: tuple[str, ...]) -> StaticShapeError:

@@ -154,13 +154,14 @@ def hold_against(measured: Measured[Any], drawn: Drawn) -> dict[str, Record]:
 
 
 def _cure_of_precision(measured: Measured[Any]) -> str:
-    """onnxruntime on the CPU has next to no operator in half precision: say where that comes from."""
+    """onnxruntime on the CPU has few operators in half precision or float64: say where those come from."""
     model = getattr(measured.reference, "model", None)
     if not isinstance(model, nn.Module):
         return ""
-    if any(held.dtype in (torch.float16, torch.bfloat16) for held in (*model.parameters(), *model.buffers())):
+    held = {each.dtype for each in (*model.parameters(), *model.buffers())}
+    if held & {torch.float16, torch.bfloat16, torch.float64}:
         return ". Cast the model to float32 first: model.float()"
     return (
-        ". The weights are float32 and the model's code computes in less: leave torch.autocast, .half() and "
-        ".bfloat16() to training (under `if self.training:`)"
+        ". The weights are float32 and the model's code computes in another precision: leave torch.autocast, .half() "
+        "and .bfloat16() to training (under `if self.training:`)"
     )

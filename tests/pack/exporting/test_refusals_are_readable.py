@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from hyrax_pack.errors import ExportError
+from hyrax_pack.errors import ExportError, OperatorError
 from hyrax_pack.exporting import Network
 
 Export = Callable[..., Network]
@@ -79,5 +79,32 @@ def in_half_precision(self: Any, x: torch.Tensor) -> torch.Tensor:
 
 
 def test_half_precision_inside_the_models_code_is_told_from_weights_in_half_precision(export: Export) -> None:
-    with pytest.raises(ExportError, match=r"the model's code computes in less: leave torch\.autocast"):
+    with pytest.raises(ExportError, match=r"the model's code computes in another precision: leave torch\.autocast"):
         export(in_half_precision)
+
+
+TAKEN_APART: dict[str, tuple[Any, str]] = {
+    "hypot": (lambda self, x: torch.hypot(self.linear(x), x), "aten.hypot"),
+    "fmax": (lambda self, x: torch.fmax(self.linear(x), x), "aten.fmax"),
+    "cumprod": (lambda self, x: self.linear(x).cumprod(1), "aten.cumprod"),
+    "lgamma": (lambda self, x: torch.lgamma(x.abs() + 1), "aten.lgamma"),
+    "i0": (lambda self, x: torch.special.i0(x), "aten.i0"),
+}
+
+
+@pytest.mark.parametrize(("answer", "operator"), TAKEN_APART.values(), ids=TAKEN_APART.keys())
+def test_an_operator_that_torch_takes_apart_is_named_as_it_was_written(
+    export: Export, answer: Any, operator: str
+) -> None:
+    with pytest.raises(OperatorError, match=rf"{operator} has no ONNX form \(test_refusals_are_readable.py:\d+"):
+        export(answer)
+
+
+def test_a_gradient_inside_the_model_is_named_with_its_line(export: Export) -> None:
+    def slope(self: Any, x: torch.Tensor) -> torch.Tensor:
+        with torch.enable_grad():
+            x = x.detach().requires_grad_()
+            return torch.autograd.grad(self.linear(x).tanh().sum(), x)[0]
+
+    with pytest.raises(OperatorError, match=r"takes a gradient while it answers \(test_refusals_are_readable.py:\d+"):
+        export(slope)
