@@ -162,7 +162,7 @@ def _pack_value(name: str, value: Any, definition: Definition, luggage: Luggage)
 
 
 def _pack_helper(name: str, value: types.FunctionType, luggage: Luggage) -> str | None:
-    if what := what_instead(value):
+    if what := what_instead(value, is_entry=False):
         return what
     try:
         definition = luggage.finder.find(value)

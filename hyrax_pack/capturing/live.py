@@ -86,8 +86,11 @@ def _plain(value: Any, shown: str, place: str) -> Live:
     return Live(inside, Problem(place, what), is_bound, is_wrapped=True)
 
 
-def what_instead(value: Any) -> str | None:
-    """Why the object is no plain function, with the cure; None where it is one."""
+def what_instead(value: Any, *, is_entry: bool = True) -> str | None:
+    """Why the object is no plain function, with the cure; None where it is one.
+
+    A function that `to_tensor` calls, which is not `is_entry`, may be a generator.
+    """
     wrapped = getattr(value, "__wrapped__", None) or getattr(value, "py_func", None)
     if wrapped is not None and not isinstance(value, classmethod):
         kind = type(value).__module__.partition(".")[0]
@@ -97,7 +100,9 @@ def what_instead(value: Any) -> str | None:
             "remove the decorator, or do its work inside"
         )
     if isinstance(value, types.FunctionType):
-        return "a lambda; write a `def` with a name" if value.__code__.co_name == "<lambda>" else _what_flags_say(value)
+        if value.__code__.co_name == "<lambda>":
+            return "a lambda; write a `def` with a name"
+        return _what_flags_say(value, is_entry=is_entry)
     if isinstance(value, functools.partial):
         return f"a functools.partial of {_name(value.func)}; write a `def` that holds the arguments"
     if isinstance(value, classmethod):
@@ -117,11 +122,11 @@ def what_instead(value: Any) -> str | None:
     return f"a {type(value).__qualname__}, which cannot be called; write a function"
 
 
-def _what_flags_say(function: types.FunctionType) -> str | None:
+def _what_flags_say(function: types.FunctionType, *, is_entry: bool) -> str | None:
     flags = function.__code__.co_flags
-    if flags & (inspect.CO_COROUTINE | inspect.CO_ITERABLE_COROUTINE):
+    if flags & (inspect.CO_COROUTINE | inspect.CO_ITERABLE_COROUTINE | inspect.CO_ASYNC_GENERATOR):
         return "an async function; remove `async`: tensors are computed, not awaited"
-    if flags & (inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR):
+    if is_entry and flags & inspect.CO_GENERATOR:
         return "a generator; collect what it yields and return one array"
     return None
 

@@ -196,7 +196,7 @@ def _what_it_does(captured: Captured, answers: list[Answer]) -> list[Problem]:
     """What is wrong with how it comes to its results: marks on the machine, the order of sets, what it keeps."""
     problems = []
     for line, what in sorted({(line, what) for answer in answers for what, line in _marks(answer)}):
-        problems.append(Problem(captured.place(line), f"it {what}; remove that"))
+        problems.append(Problem(captured.place(line), _in_words(what)))
     if printed := next((answer["printed"] for answer in answers if answer["printed"].strip()), ""):
         problems.append(Problem("", f"it prints ({last_line(printed)!r}) at every call; remove that"))
     if files := {name for answer in answers for name in answer["files"]}:
@@ -221,6 +221,11 @@ def _what_it_does(captured: Captured, answers: list[Answer]) -> list[Problem]:
         )
         problems.append(Problem("", what))
     return problems
+
+
+def _in_words(mark: str) -> str:
+    reads = mark.startswith(("reads", "looks"))
+    return f"it {mark}; {'give what it finds as a field, or write it into the text' if reads else 'remove that'}"
 
 
 def _marks(answer: Answer) -> list[tuple[str, int]]:
@@ -330,7 +335,7 @@ def _failure(captured: Captured, failure: dict[str, Any]) -> Problem:
     code = f" in `{failure['code']}`" if failure["code"] else ""
     if failure["marks"]:
         what, line = failure["marks"][0]
-        return Problem(captured.place(line), f"it {what}; remove that")
+        return Problem(captured.place(line), _in_words(what))
     rows, cure = rows_in_words(failure["rows"]), _cure_for_key(failure["key"])
     return Problem(where, f"on {rows}, {failure['kind']}: {failure['message']}{code}{cure}")
 

@@ -79,12 +79,10 @@ def _shown_segment(text: str) -> str:
 
 
 def _out_of_the_class(name: str, definition: Definition) -> str:
-    used = {
-        node.attr: None
-        for node in ast.walk(definition.node)
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == name
-    }
-    if not used:
+    named = [node for node in ast.walk(definition.node) if isinstance(node, ast.Name) and node.id == name]
+    parents = [definition.source.parents[node] for node in named]
+    used = {parent.attr: None for parent in parents if isinstance(parent, ast.Attribute)}
+    if any(map(is_dunder, used)) or not all(isinstance(parent, ast.Attribute) for parent in parents):
         return "write what you need from it inside"
     names = ", ".join(f"`{attribute}`" for attribute in used)
     return f"move {names} out of the class, to the top of the file, and write {names} without `{name}.`"

@@ -193,12 +193,12 @@ def test_a_file_of_this_machine_is_not_to_be_read(tmp_path):
     body = (
         f"flat = np.rec.fromfile({str(tmp_path / 'flat.bin')!r}, formats='f4', shape=3)['f0']\nreturn {X[4:-1]} / flat"
     )
-    assert f"to_tensor.py:6: it reads the file {tmp_path / 'flat.bin'}; remove that" in refusal_of(body)
+    assert f"to_tensor.py:6: it reads the file {tmp_path / 'flat.bin'}; give what it finds" in refusal_of(body)
 
 
 def test_a_folder_of_this_machine_is_not_to_be_looked_into(tmp_path):
     body = f"import os\nreturn np.asarray(d['mag']) * len(os.listdir({str(tmp_path)!r}))"
-    assert f"it looks into the folder {tmp_path}; remove that" in refusal_of(body)
+    assert f"it looks into the folder {tmp_path}; give what it finds" in refusal_of(body)
 
 
 def test_a_late_import_and_a_missing_file_of_settings_are_no_marks():

@@ -512,6 +512,23 @@ def test_what_every_process_does_alike_is_carried(load, body):
     capture(load("def to_tensor(data_dict):\n" + textwrap.indent(f"{body}\nreturn x", "    ")).to_tensor)
 
 
+def test_a_helper_may_be_a_generator(load):
+    module = load(
+        """
+        def windows(values, length):
+            for start in range(0, len(values), length):
+                yield values[start : start + length]
+
+        class StampNet:
+            @staticmethod
+            def to_tensor(data_dict):
+                return [sum(window) for window in windows(data_dict["data"]["image"], 2)]
+        """
+    )
+    captured = capture(module.StampNet)
+    assert captured.compile()({"data": {"image": [1, 2, 3]}}) == [3, 3]
+
+
 OVER_LINES = {
     "annotated": ('VALUE: str = ("abc"\n    "def")', "abcdef"),
     "chained": ('VALUE = OTHER = (\n    "abc"  # of 2021\n"def"\n)', "abcdef"),

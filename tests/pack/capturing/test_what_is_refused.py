@@ -83,7 +83,7 @@ CASES = [
     ),
     Case(
         "an object of a class of the file",
-        static("return data_dict['data']['image'] * len(StampNet())  #!"),
+        static("return data_dict['data']['image'] * len(StampNet().scale + StampNet.scale)  #!"),
         ("`StampNet`", "the class StampNet is not there where the text runs", "write what you need from it inside"),
     ),
     Case(
