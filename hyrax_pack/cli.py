@@ -102,9 +102,9 @@ def train(
     from hyrax_pack.workflow import train as train_model
 
     resume = None if resume is None else find_folder(resume, _results_dir(config))
-    run = train_model(
-        settings_for(config, overrides or (), resume), resume=resume, accept=[each.value for each in accept or ()]
-    )
+    settings = settings_for(config, overrides or (), resume)
+    _heed_log_level(settings)
+    run = train_model(settings, resume=resume, accept=[each.value for each in accept or ()])
     if os.environ.get("RANK", "0") == "0":  # under torchrun one process speaks for all
         print(run.path)
 
@@ -221,6 +221,14 @@ def _results_dir(config: Path | None) -> Path:
     from hyrax_pack.config import load_config
 
     return Path(load_config(config).get("general.results_dir")).expanduser()
+
+
+def _heed_log_level(settings: Any) -> None:
+    """Show what modules log from `general.log_level` on: ours, and those of the user's code."""
+    import logging
+
+    level = "INFO" if settings is None else str(settings.get("general.log_level")).upper()
+    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
 
 
 def _talk(line: str) -> None:

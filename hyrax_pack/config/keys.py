@@ -46,6 +46,8 @@ class Key:
         The only values of a string; empty: any.
     pattern : str or None
         A regular expression that a string matches as a whole.
+    words : str or None
+        What the pattern asks for, where it is hard to read.
     """
 
     type: Type
@@ -55,6 +57,7 @@ class Key:
     greatest: float | None = None
     choices: tuple[str, ...] = ()
     pattern: str | None = None
+    words: str | None = None
 
     def expected(self) -> str:
         """What a value has to be, in words."""
@@ -67,7 +70,7 @@ class Key:
             elif self.least is not None:
                 words += f" of at least {self.least:g}"
             if self.pattern:
-                words += f" like {self.pattern}"
+                words = self.words or f"{words} like {self.pattern}"
         return words + (', or false for "not set"' if self.optional else "")
 
     def not_set(self, value: Any) -> bool:
@@ -76,6 +79,9 @@ class Key:
 
 
 DEVICE = r"auto|cpu|mps|cuda(:[0-9]+)?"
+# The files that a run folder has of its own.
+_TAKEN = r"last\.pt|run\.json|runtime_config\.toml|to_tensor\.py|code\.json|data\.json|metrics\.jsonl|tracking\.log"
+WEIGHTS = rf"(?!({_TAKEN})$|checkpoint_|events\.out|\.)[^/\\]+(?<!\.answers\.pt)(?<!\.partial)"
 FUNCTION = r".+:[A-Za-z_]\w*"
 
 TABLES: dict[str, dict[str, Key]] = {
@@ -118,7 +124,12 @@ TABLES: dict[str, dict[str, Key]] = {
         "shuffle": Key("boolean", "Whether rows are visited in a seeded permutation."),
         "resume": Key("string", "The run folder to go on with.", optional=True),
         "model_weights_file": Key("string", "Weights (a state_dict) to start from.", optional=True),
-        "weights_filename": Key("string", "The name of the weights file in the run folder."),
+        "weights_filename": Key(
+            "string",
+            "The name of the weights file in the run folder.",
+            pattern=WEIGHTS,
+            words="a plain file name that the run folder has no file of its own for",
+        ),
         "checkpoint_minutes": Key(
             "number", "Within an epoch, save this often too; not set: after epochs only.", optional=True, least=0
         ),

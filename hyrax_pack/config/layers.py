@@ -5,16 +5,18 @@ from __future__ import annotations
 import importlib.machinery
 import importlib.util
 import json
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hyrax_pack.config.keys import CONSTRUCTOR_TABLES
+from hyrax_pack.config.keys import CONSTRUCTOR_TABLES, find_key
 from hyrax_pack.errors import ConfigError, Problem
 
 DEFAULT_FILE = Path(__file__).with_name("default.toml")
 PACKAGE_FILE = "default_config.toml"
+_NUMBER = re.compile(r"[+-]?(\.\d+|\d+\.)([eE][+-]?\d+)?")
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -72,12 +74,28 @@ def parse_overrides(overrides: Sequence[str]) -> dict[str, Any]:
 def _parse_override(key: str, value: str) -> dict[str, Any]:
     if value in ("True", "False"):
         value = value.lower()
+    if _NUMBER.fullmatch(value):  # as people write them: .1 and 3. are none in TOML
+        value = repr(float(value))
     try:
         parsed = tomllib.loads(f"{key} = {value}")
     except tomllib.TOMLDecodeError:
         return tomllib.loads(f"{key} = {json.dumps(value)}")
+    if _is_text(key) and not isinstance(_only_value(parsed), str | bool):
+        return tomllib.loads(f"{key} = {json.dumps(value)}")
     # A line break in the value would be a second key.
     return parsed if "\n" not in value else tomllib.loads(f"{key} = {json.dumps(value)}")
+
+
+def _is_text(key: str) -> bool:
+    """Whether a setting is a text, so that `train.run_name=42` needs no quotes."""
+    known = find_key(key)
+    return known is not None and known.type == "string"
+
+
+def _only_value(tables: Any) -> Any:
+    while isinstance(tables, Mapping) and len(tables) == 1:
+        tables = next(iter(tables.values()))
+    return tables
 
 
 def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

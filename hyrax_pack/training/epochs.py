@@ -184,7 +184,15 @@ class Training:
         self._say(self.untouched.words(f"{self.parts.spec.name}.{self.parts.spec.train_hook}", self.position))
         self.world.same_buffers(self.parts.model)
         self._call(self.parts.spec.train_post_epoch)
-        return figures | self._epoch_metrics()
+        more = self._epoch_metrics()
+        both = [name for name in more if name in figures]
+        if both and self.position.epoch == 1:
+            hook = self.parts.spec.log_epoch_metrics
+            self._say(
+                f"{hook} gives {', '.join(both)}, as {self.parts.spec.train_hook} does: recorded as {hook}/{both[0]}."
+            )
+        named = {f"{self.parts.spec.log_epoch_metrics}/{name}" if name in both else name: more[name] for name in more}
+        return figures | named
 
     def _validate(self) -> dict[str, float] | None:
         """The figures of the validation rows; None where there are none."""

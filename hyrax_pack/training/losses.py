@@ -16,6 +16,9 @@ Number = float | torch.Tensor
 
 _PLAIN = (float, int, bool)
 
+# What the figures of an epoch are recorded under, beside those of steps.
+_TAKEN = "epoch/"
+
 
 def parse_result(result: Any, where: str) -> dict[str, Number]:
     """Every number in what a step returned; a list or tensor of per-row values counts as its mean.
@@ -31,7 +34,7 @@ def parse_result(result: Any, where: str) -> dict[str, Number]:
     Raises
     ------
     TrainingError
-        No dict, no `loss`, or a loss that is no number.
+        No dict, no `loss`, a loss that is no number, or a name that figures of epochs have.
 
     Examples
     --------
@@ -46,6 +49,10 @@ def parse_result(result: Any, where: str) -> dict[str, Number]:
             else f"has no 'loss' among its keys ({', '.join(map(str, result)) or 'none'})"
         )
         raise TrainingError(f"the dict that {where} returned: {found}")
+    taken = next((name for name in numbers if name.startswith(_TAKEN)), None)
+    if taken is not None:
+        words = f"'{taken}' would stand among the figures of whole epochs; call 'epoch' something else"
+        raise TrainingError(f"the dict that {where} returned: {words}")
     return numbers
 
 
@@ -124,17 +131,26 @@ def _number(value: Any) -> Number | None:
     if isinstance(value, torch.Tensor):
         return _of_tensor(value.detach())
     if isinstance(value, _PLAIN):
-        return float(value)
+        return _plain(value)
     if isinstance(value, np.generic | np.ndarray):
         array = np.asarray(value)
         return float(array.mean(dtype=np.float64)) if array.size and array.dtype.kind in "fiub" else None
     if isinstance(value, list | tuple) and value:
         if all(isinstance(item, _PLAIN) for item in value):
-            return math.fsum(value) / len(value) if all(map(math.isfinite, value)) else sum(value) / len(value)
+            plain = [_plain(item) for item in value]
+            return math.fsum(plain) / len(plain) if all(map(math.isfinite, plain)) else sum(plain) / len(plain)
         items = [_number(item) for item in value]
         if None not in items:
             return sum(to_float(item) for item in items if item is not None) / len(items)
     return None
+
+
+def _plain(value: float) -> float:
+    """A number of Python's; an integer that is too large for a float is infinite."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def _of_tensor(tensor: torch.Tensor) -> Number | None:

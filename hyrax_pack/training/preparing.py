@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -128,7 +130,7 @@ def _captured_text(run: Run, spec: ModelSpec, world: World, say: Callable[[str],
                 "requirements": {
                     each.distribution: each.version for each in captured.requirements if each.distribution
                 },
-                **describe_commit(run.config.base_dir),
+                **describe_commit(_folder_of(spec.cls, run)),
             }
         )
     world.share(None)  # the first process has written by now
@@ -139,6 +141,14 @@ def _captured_text(run: Run, spec: ModelSpec, world: World, say: Callable[[str],
             "Put it back to go on, or start a new run."
         )
     return text
+
+
+def _folder_of(cls: type, run: Run) -> Path:
+    """Where the class's file is; for a class of a notebook, where the settings start."""
+    try:
+        return Path(inspect.getfile(cls)).absolute().parent
+    except (TypeError, OSError):
+        return run.config.base_dir
 
 
 def _tensor_function(text: str, provider: DataProvider, say: Callable[[str], None]) -> TensorFunction:

@@ -60,6 +60,7 @@ def plan_tracking(run: Run, class_name: str) -> TrackingPlan:
     tags = {TO_TENSOR: run.to_tensor_sha256}
     if commit := run.facts.get("git_commit"):
         tags[GIT_COMMIT] = commit
+        tags["git_changed"] = str(run.facts.get("git_changed", False))
     database = run.path.parent / "mlflow" / "mlflow.db"
     return TrackingPlan(
         folder=str(run.path),

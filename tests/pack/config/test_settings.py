@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from hyrax_pack.config import Config, load_config
+from hyrax_pack.errors import ConfigError
 
 
 @pytest.fixture
@@ -129,3 +130,17 @@ def test_an_integer_and_a_float_of_one_value_differ(tmp_path: Path) -> None:
     assert load_config(overrides=["optimizer.lr=1"]).differences(load_config(overrides=["optimizer.lr=1.0"])) == (
         "optimizer.lr",
     )
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["last.pt", "metrics.jsonl", "run.json", "checkpoint_epoch_1.pt", "last.answers.pt", "sub/best.pt", ".pt", ""],
+)
+def test_weights_may_not_be_called_as_another_file_of_the_run(name: str) -> None:
+    with pytest.raises(ConfigError, match="a plain file name that the run folder has no file of its own for"):
+        load_config(tables={"train": {"weights_filename": name}})
+
+
+@pytest.mark.parametrize("name", ["best.pt", "example_model.pth", "weights last.pt", "last.pth"])
+def test_weights_may_have_any_other_name(name: str) -> None:
+    assert load_config(tables={"train": {"weights_filename": name}}).get("train.weights_filename") == name

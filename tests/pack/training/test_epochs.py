@@ -182,6 +182,15 @@ def test_a_step_that_changes_no_weight_is_said_after_the_first_epoch(
     assert "No weight changed" not in capsys.readouterr().err
 
 
+def test_a_figure_of_the_epochs_hook_does_not_take_the_place_of_the_epochs_mean(
+    train: Train, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = train("plain.py:TwoLosses")
+    assert all(value > 0 for _, _, value in named(run, "training/epoch/loss"))
+    assert [value for _, _, value in named(run, "training/epoch/log_epoch_metrics/loss")] == [-1.0, -1.0]
+    assert capsys.readouterr().err.count("log_epoch_metrics gives loss, as train_step does") == 1
+
+
 def test_a_class_that_saves_and_loads_itself_does(train: Train) -> None:
     run = train("plain.py:OwnFormat")
     assert set(torch.load(run.weights(), weights_only=True)) == {"format", "parts"}

@@ -106,3 +106,13 @@ def test_a_thousand_bfloat16_losses_do_not_drown_in_rounding() -> None:
     for _ in range(1000):
         mean.add(parse_result({"loss": torch.tensor(1.0078125, dtype=torch.bfloat16)}, "Net.train_step"), 1)
     assert means(mean.sums()) == {"loss": 1.0078125}
+
+
+def test_an_integer_that_no_float_can_hold_is_infinite() -> None:
+    numbers = parse_result({"loss": 1.0, "evidence": 10**400, "list": [1, -(10**400)]}, "Net.train_step")
+    assert numbers == {"loss": 1.0, "evidence": math.inf, "list": -math.inf}
+
+
+def test_a_figure_that_would_stand_among_those_of_epochs_is_refused() -> None:
+    with pytest.raises(TrainingError, match="'epoch/loss' would stand among the figures of whole epochs"):
+        parse_result({"loss": 1.0, "epoch": {"loss": 2.0}}, "Net.train_step")
