@@ -83,6 +83,10 @@ def _apart(
     for place, (whole, single) in enumerate(zip(together, alone, strict=False)):
         if whole is None or single is None or not len(whole) or not len(single):
             continue
+        if (
+            whole.dtype != single.dtype
+        ):  # as of Python integers beyond 64 bits; another than recorded is refused at predict
+            continue
         if whole.shape[1:] != single.shape[1:]:
             return f"{where} has another shape alone than among others in slot {place}"
         if _differs(shaken, samples, one, alone, place, whole[row : row + 1]):

@@ -68,6 +68,14 @@ def test_what_only_a_graph_cannot_say_is_not(name):
     assert not found.is_unsound
 
 
+@pytest.mark.parametrize("body", ["abs(int(v))", "int(v) * 2", "-int(v)"])
+def test_integers_that_only_python_can_hold_are_not_rows_that_touch(body):
+    text = f"def to_tensor(d):\n    import numpy as np\n    return np.array([{body} for v in d['data']['x']])\n"
+    found = build_case(text, {"data/x": ["int64", [], -90, 90]}).lower()
+    assert "beyond 64 bits" in str(found)
+    assert not found.is_unsound
+
+
 @pytest.mark.parametrize("name", ["the mean over the batch", "a bad row that spoils all"])
 def test_rows_that_were_declared_to_belong_together_may_touch(name):
     found = build_case(WRONG_IN_EVERY_FORM[name][0], X, BATCH="joint").lower()
