@@ -143,10 +143,17 @@ def _compared_as(trace: Trace, operands: Sequence[Any], dtypes: list[Any]) -> li
     if {np.dtype(one) for one in dtypes} == {INT64, UINT64}:
         trace.refuse("int64 compared with uint64", hint="convert one of them first")
     for operand, dtype in zip(operands, dtypes, strict=True):
-        if type(operand) is int and np.dtype(dtype).kind in "iu":
-            limits = np.iinfo(dtype)
-            if not limits.min <= operand <= limits.max:
-                return [INT64, INT64] if abs(operand) < 1 << 62 and np.dtype(dtype) != UINT64 else dtypes
+        if np.dtype(dtype).kind not in "iu" or not isinstance(operand, int | TracedNumber):
+            continue
+        low, high = operand.bounds if isinstance(operand, TracedNumber) else (int(operand), int(operand))
+        limits, wide = np.iinfo(dtype), np.iinfo(INT64)
+        if limits.min <= low and high <= limits.max:
+            continue
+        if np.dtype(dtype) == UINT64 or low < wide.min or high > wide.max:
+            trace.refuse(
+                f"{np.dtype(dtype).name} compared with a whole number beyond it", hint="convert to float64 first"
+            )
+        return [INT64, INT64]
     return dtypes
 
 

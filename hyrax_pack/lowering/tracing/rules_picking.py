@@ -99,12 +99,15 @@ def lower_nan_to_num(
         return np.copy(array) if copy else array
     limits, kind = np.finfo(array.dtype), array.dtype.type
     made = array
+    if trace.holds_traced(posinf, neginf):
+        trace.refuse("infinities replaced by values of the data", construct="np.nan_to_num", hint="use np.where")
     if posinf is None and neginf is None:
         made = np.clip(array, float(limits.min), float(limits.max))
     else:
         made = np.where(np.equal(array, np.inf), kind(limits.max if posinf is None else posinf), made)
         made = np.where(np.equal(array, -np.inf), kind(limits.min if neginf is None else neginf), made)
-    made = np.where(np.isnan(array), kind(nan), made)
+    filling = trace.array_of(nan).astype(array.dtype) if trace.holds_traced(nan) else kind(nan)
+    made = np.where(np.isnan(array), filling, made)
     if copy or not hasattr(array, "overwrite"):
         return made
     array[...] = made
