@@ -1,8 +1,8 @@
 """Rows beside one that is extreme: what ordinary rows never show, such as `x / 255 if x.max() > 50 else x`.
 
-A rule over the whole batch may lie dormant in all the rows at hand, and wake in production. So one row at a time is
-scaled, emptied, broken or given a value that the text asks about, field by field: its neighbours must answer as they
-did before, and the row itself beside them as it does alone. What the function refuses with an error is no silent
+A rule over the whole batch may lie dormant in all the rows at hand, and wake in production. So the first row, and the
+last, is scaled, emptied, broken or given a value that the text asks about, field by field: the rows between must answer
+as they did before, and the first row beside them as it does alone. What the function refuses with an error is no silent
 difference, and is passed over; but a row that is refused alone and answered beside others is filled in from them.
 
 Runs in the fresh process (see hyrax_pack.capturing.fresh_process): numpy and the runtime are there.
@@ -25,7 +25,8 @@ NEIGHBOURS = 4
 # Rounding may differ between a batch of one and of several: relative to the value, by float width.
 _ANOTHER_SIZE = {2: 8e-3, 4: 1e-4, 8: 1e-12}
 # In a batch of one size no more than the last bits.
-_LAST_BITS = {2: 4 * 2.0**-10, 4: 4 * 2.0**-23, 8: 4 * 2.0**-52}
+_LAST_BITS = 4
+_SAME_SIZE = {2: _LAST_BITS * 2.0**-10, 4: _LAST_BITS * 2.0**-23, 8: _LAST_BITS * 2.0**-52}
 
 Path = tuple[str, ...]
 
@@ -107,20 +108,21 @@ class _Neighbours:
         if one.dtype.kind != "f":
             return not greatest_difference(one[row], other[row])
         if self._noise is None:
-            self._noise = rounding_of(self._call, self._company.together, self._company.rows, self.before)
-        return _is_equal(one[row], other[row], of_row(self._noise, place, row), relative=_LAST_BITS)
+            together, rows = self._company.together, self._company.rows
+            self._noise = rounding_of(self._call, together, rows, self.before, bits=_LAST_BITS)
+        return _is_equal(one[row], other[row], of_row(self._noise, place, row), relative=_SAME_SIZE)
 
 
 def _try(call: Call, company: Company, neighbours: _Neighbours, attempt: Attempt) -> str | None:
-    changed = with_first_row(company.together, attempt)
+    changed = with_changed_ends(company.together, attempt)
     if changed is None:
         return None
     after = call(changed, company.rows)
     if after is None:
         return None
-    if found := neighbours.differ(after, range(1, company.rows)):
+    if found := neighbours.differ(after, range(1, max(2, company.rows - 1))):
         return f"where one row is {attempt.words}, the rows beside it change {found}"
-    changed_alone = with_first_row(company.alone, attempt)
+    changed_alone = with_changed_ends(company.alone, attempt)
     if changed_alone is None:
         return None
     alone = call(changed_alone, 1)
@@ -137,7 +139,7 @@ def _rounding(call: Call, company: Company, attempt: Attempt, alone: Slots, besi
     both = [
         rounding_of(call, changed, rows, result)
         for data_dict, rows, result in given
-        if (changed := with_first_row(data_dict, attempt)) is not None
+        if (changed := with_changed_ends(data_dict, attempt)) is not None
     ]
     return [np.maximum(*(of_row(each, place, 0) for each in both)) for place in range(len(alone))]
 
@@ -201,36 +203,39 @@ def _column(data_dict: dict[str, Any], path: Path) -> Any:
     return entry[name]
 
 
-def with_first_row(data_dict: dict[str, Any], attempt: Attempt) -> dict[str, Any] | None:
-    """The rows with the first one changed; None where that changes nothing, or gives no value of its kind."""
+def with_changed_ends(data_dict: dict[str, Any], attempt: Attempt) -> dict[str, Any] | None:
+    """The rows with the first one changed, and the last where others stand between them.
+
+    What a loop leaves behind is of the last row. None where nothing is changed, or a value is none of its kind.
+    """
     changed: dict[str, Any] = copy_input(data_dict)
     different = False
     for path in attempt.paths:
         entry, name = _entry(changed, path)
-        column = entry[name]
-        row = np.asarray(column[0])
-        with np.errstate(all="ignore"):
-            new = attempt.change(row)
-        if new is None:
-            return None
-        different = different or new.shape != row.shape or new.tobytes() != row.tobytes()
-        entry[name] = _replaced(column, new)
+        for place in (0, -1) if len(entry[name]) > 2 else (0,):
+            row = np.asarray(entry[name][place])
+            with np.errstate(all="ignore"):
+                new = attempt.change(row)
+            if new is None:
+                return None
+            different = different or new.shape != row.shape or new.tobytes() != row.tobytes()
+            entry[name] = _replaced(entry[name], place, new)
     return changed if different else None
 
 
-def _replaced(column: Any, new: Array) -> Any:
-    if isinstance(column, np.ndarray):
-        if column.dtype.kind in "US":  # a longer text needs a wider column
-            return np.array([new[()], *column[1:]])
-        column[0] = new
+def _replaced(column: Any, place: int, new: Array) -> Any:
+    if isinstance(column, np.ndarray) and column.dtype.kind not in "US":  # a longer text needs a wider column
+        column[place] = new
         return column
-    row = column[0]
+    row = column[place]
     as_before: Any = new
     if isinstance(row, np.generic):
         as_before = new[()]
     elif not isinstance(row, np.ndarray):
         as_before = new.tolist()
-    return [as_before, *column[1:]]
+    rows = [*column]
+    rows[place] = as_before
+    return np.array(rows) if isinstance(column, np.ndarray) else rows
 
 
 def _row_differs(alone: Slots, beside: Slots, at: int, rounding: Callable[[], list[Any]]) -> str | None:

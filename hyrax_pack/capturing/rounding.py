@@ -26,10 +26,11 @@ _SHAKES = 6
 # it reaches the result. The product is what a difference may be relative to a value that does not cancel out: no more
 # than another size of the batch may make of it anyway.
 _STRENGTHS = {8: 64, 64: 8, 512: 2}
+_BITS = 1024  # the product
 _OF_THE_ROW_ULPS = 64
 
 
-def rounding_of(call: Call, data_dict: dict[str, Any], rows: int, result: Slots) -> list[Any]:
+def rounding_of(call: Call, data_dict: dict[str, Any], rows: int, result: Slots, bits: int = _BITS) -> list[Any]:
     """By how much each value of each slot may differ and be rounding: arrays of the slots' shapes, or 0.0.
 
     Parameters
@@ -42,6 +43,8 @@ def rounding_of(call: Call, data_dict: dict[str, Any], rows: int, result: Slots)
         How many.
     result : sequence of ndarray or None
         What it gives for them.
+    bits : int
+        How many last bits of the rows to allow for; fewer where the batch has the same size.
     """
     floats = [slot.dtype for slot in result if slot is not None and slot.dtype.kind == "f"]
     if not floats:
@@ -53,7 +56,7 @@ def rounding_of(call: Call, data_dict: dict[str, Any], rows: int, result: Slots)
         shaken = _call_shaken(call, data_dict, rows, coarsest * strength, seed)
         for place, (one, other) in enumerate(zip(result, shaken or (), strict=False)):
             if one is not None and other is not None and one.dtype.kind == "f" and one.shape == other.shape:
-                moved[place] = np.maximum(moved[place], times * _apart(one, other))
+                moved[place] = np.maximum(moved[place], times * bits / _BITS * _apart(one, other))
     return [
         0.0
         if slot is None or slot.dtype.kind != "f"

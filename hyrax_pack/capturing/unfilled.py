@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from hyrax_runtime.input_guard import copy_input
 
-from hyrax_pack.capturing.extreme_company import Company, attempts, with_first_row
+from hyrax_pack.capturing.extreme_company import Company, attempts, with_changed_ends
 from hyrax_pack.capturing.extremes import literals_of
 from hyrax_pack.capturing.rounding import Slots
 
@@ -59,7 +59,7 @@ class Unfilled:
         if self._shows(call, company.together, company.rows):
             return "the result holds"
         for attempt in attempts(company, literals_of(self.text), read):
-            changed = with_first_row(company.together, attempt)
+            changed = with_changed_ends(company.together, attempt)
             if changed is not None and self._shows(call, changed, company.rows):
                 return f"where one row is {attempt.words}, the result holds"
         return None

@@ -129,6 +129,10 @@ def batch(rows: Sequence[int]) -> dict[str, Any]:
             "s = np.zeros((len(u), 6))\nnp.add.at(s, at, x)\nreturn s[at]",
             id="an object that is there twice",
         ),
+        pytest.param(
+            "x = np.array(d['flux'])\nfor row in x:\n    bad = row[0] < -50\nif bad:\n    x[:] = 0\nreturn x",
+            id="what a loop leaves behind",
+        ),
         pytest.param("x = np.array(d['flux'])\nreturn x - x[::-1] * np.isneginf(x).any()", id="minus infinity"),
         pytest.param(
             "x = np.array(d['flux'])\nreturn x + np.float32(1e-6) * np.isnan(x).any()", id="hardly more than last bits"
