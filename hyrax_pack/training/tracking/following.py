@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 from hyrax_pack.run.folder import METRICS_FILE
 from hyrax_pack.run.records import Record, parse_record
 from hyrax_pack.training.tracking.handle import SAYS
-from hyrax_pack.training.tracking.plan import TrackingPlan, axis_of
+from hyrax_pack.training.tracking.plan import TrackingPlan, allowed_name, axis_of
 
 EVERY_S = 2.0
 _AGAIN_S = 30.0
@@ -116,7 +116,7 @@ class JournalReader:
 def points_of(record: Record) -> list[Point]:
     """The metrics of one record."""
     return [
-        Point(name, float(value), int(record[axis_of(name)]))
+        Point(allowed_name(name), float(value), int(record[axis_of(name)]))
         for name, value in record.items()
         if name not in ("epoch", "step")
     ]

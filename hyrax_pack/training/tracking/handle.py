@@ -75,9 +75,12 @@ class TrackingProcess:
 
     def relay(self, say: Callable[[str], None]) -> None:
         """Pass on what the tracking process has to say, if anything."""
-        with self._log.open("rb") as log:
-            log.seek(self._read)
-            news = log.read()
+        try:
+            with self._log.open("rb") as log:
+                log.seek(self._read)
+                news = log.read()
+        except OSError:  # somebody has tidied up; training has nothing to do with that
+            return
         whole = news[: news.rfind(b"\n") + 1]
         self._read += len(whole)
         for line in whole.decode(errors="replace").splitlines():

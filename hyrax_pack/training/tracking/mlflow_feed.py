@@ -13,7 +13,8 @@ from typing import Any
 from hyrax_pack.errors import TrainingError
 from hyrax_pack.run import lock_folder, write_file
 from hyrax_pack.training.tracking.following import FeedError, Point
-from hyrax_pack.training.tracking.plan import TrackingPlan
+from hyrax_pack.training.tracking.handle import SAYS
+from hyrax_pack.training.tracking.plan import TrackingPlan, allowed_name
 from hyrax_pack.training.tracking.system_metrics import SystemMetrics
 
 RUN_ID_FILE = "mlflow.json"
@@ -33,6 +34,7 @@ class MlflowFeed:
         self._client: Any = None
         self._run_id = ""
         self._system = SystemMetrics()
+        self._refused: set[str] = set()
 
     def open(self) -> dict[str, int]:
         """Find the run, where it was resumed, or make it."""
@@ -59,7 +61,26 @@ class MlflowFeed:
         with _said_as_feed_error():
             for start in range(0, len(points), _METRICS):
                 batch = [Metric(one.name, one.value, now, one.step) for one in points[start : start + _METRICS]]
-                self._client.log_batch(self._run_id, metrics=batch)
+                self._send(metrics=batch)
+
+    def _send(self, **entities: Sequence[Any]) -> None:
+        """Send metrics or params; where MLflow takes offence at one of them, all but that one, and say so."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._client.log_batch(self._run_id, **entities)
+        except MlflowException as error:
+            ((kind, many),) = entities.items()
+            if error.error_code != "INVALID_PARAMETER_VALUE" or not many:
+                raise
+            if len(many) > 1:
+                half = len(many) // 2
+                self._send(**{kind: many[:half]})
+                self._send(**{kind: many[half:]})
+            elif many[0].key not in self._refused:
+                self._refused.add(many[0].key)
+                reason = " ".join(str(error).split())[:200]
+                print(f"{SAYS}MLflow does not take {many[0].key}: {reason}. Everything else goes there.", flush=True)
 
     def tick(self) -> None:
         """Send system metrics when ten seconds have passed."""
@@ -77,7 +98,7 @@ class MlflowFeed:
         path = Path(self._plan.uri.removeprefix(_SQLITE))
         path.parent.mkdir(parents=True, exist_ok=True)
         with _one_at_a_time(path):
-            database = sqlite3.connect(path, timeout=20)
+            database = sqlite3.connect(path if path.exists() else ":memory:", timeout=20)
             try:
                 database.execute("BEGIN IMMEDIATE")
             finally:
@@ -85,7 +106,15 @@ class MlflowFeed:
             # Two first runs at one time would both make the tables.
             from mlflow import MlflowClient
 
-            MlflowClient(self._plan.uri).search_experiments(max_results=1)
+            if path.exists():
+                MlflowClient(self._plan.uri).search_experiments(max_results=1)
+                return
+            # A kill in the middle of that leaves a database that MLflow can neither use nor mend.
+            unfinished = path.with_name(f".{path.name}.partial")
+            unfinished.unlink(missing_ok=True)
+            unfinished.touch()
+            MlflowClient(f"{_SQLITE}{unfinished}").search_experiments(max_results=1)
+            unfinished.rename(path)
 
     def _find_run(self) -> Any:
         """The run that a predecessor made; None where there is none, or another store is used now."""
@@ -108,10 +137,11 @@ class MlflowFeed:
         run = self._client.create_run(self._experiment(), run_name=self._plan.run_name)
         run_id = str(run.info.run_id)
         write_file(self._folder / RUN_ID_FILE, json.dumps({"uri": self._plan.uri, "run_id": run_id}) + "\n")
-        params = [Param(key, str(value)[:_CHARACTERS]) for key, value in self._plan.params.items()]
-        tags = [RunTag(key, value) for key, value in self._plan.tags.items()]
-        for start in range(0, max(len(params), 1), _PARAMS):
-            self._client.log_batch(run_id, params=params[start : start + _PARAMS], tags=tags if start == 0 else ())
+        self._run_id = run_id
+        params = [Param(allowed_name(key), str(value)[:_CHARACTERS]) for key, value in self._plan.params.items()]
+        self._client.log_batch(run_id, tags=[RunTag(key, value) for key, value in self._plan.tags.items()])
+        for start in range(0, len(params), _PARAMS):
+            self._send(params=params[start : start + _PARAMS])
         self._client.log_artifact(run_id, str(self._folder / "runtime_config.toml"))
         return run_id
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from hyrax_pack.run import Run
 GIT_COMMIT = "mlflow.source.git.commit"
 TO_TENSOR = "to_tensor_sha256"
 
+_LONGEST_NAME = 250
 _EPOCH_NAMES = ("training/epoch/", "validation/", "test/")
 
 
@@ -96,3 +98,10 @@ def collect_params(config: Config, class_name: str) -> dict[str, str | float]:
 def axis_of(name: str) -> str:
     """The field of a record that a metric is drawn over: `epoch` for figures of an epoch, else `step`."""
     return "epoch" if name.startswith(_EPOCH_NAMES) else "step"
+
+
+def allowed_name(name: str) -> str:
+    """A name as MLflow takes it: of letters, digits and `_-. :/`, without empty parts or dots alone, not too long."""
+    parts = [re.sub(r"[^\w\-. :]", "_", part) for part in name.split("/")]
+    kept = [re.sub(r"^\.+$", "_", part) for part in parts if part]
+    return "/".join(kept)[:_LONGEST_NAME] or "_"

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import warnings
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,10 @@ from hyrax_pack.run import Run, newest_run
 from hyrax_pack.run.surroundings import describe_commit
 from hyrax_pack.training import train_run
 from hyrax_pack.training.tracking.following import FeedError, Follower, Point
+from hyrax_pack.training.tracking.handle import TrackingProcess
+from hyrax_pack.training.tracking.mlflow_feed import MlflowFeed
 from hyrax_pack.training.tracking.plan import GIT_COMMIT, axis_of, collect_params, plan_tracking
-from tests.pack.training.conftest import MakeConfig, Train, in_child
+from tests.pack.training.conftest import MODELS, MakeConfig, Train, in_child
 
 SETTINGS: dict[str, Any] = {"split__validate": 0.3, "train__epochs": 5}
 
@@ -268,5 +271,50 @@ def test_the_commit_of_the_folder_with_the_class_is_a_tag(train: Train, tmp_path
     subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "Begin"], check=True)
     assert describe_commit(tmp_path / "gone") == {}
     commit = describe_commit(tmp_path)["git_commit"]
-    run = train(general__base_dir=str(tmp_path))
+    (tmp_path / "plain.py").write_bytes((MODELS / "plain.py").read_bytes())
+    run = train(str(tmp_path / "plain.py:Plain"))
+    assert plan_tracking(run, "Plain").tags["git_changed"] == "False"
     assert len(commit) == 40 and plan_tracking(run, "Plain").tags[GIT_COMMIT] == commit
+
+
+def test_a_figure_whose_name_mlflow_dislikes_loses_nothing(config: MakeConfig, tmp_path: Path) -> None:
+    assert in_child(lambda: train_run(config("plain.py:OddNames", train__epochs=1), progress=False)) == 0
+    found = dict(rows_of(newest_run(tmp_path / "results"), "select key, value from latest_metrics"))
+    names = ("acc_5", "F1 _macro_", "_/worse", "a")
+    assert [found[f"training/epoch/{name}"] for name in names] == [0.5, 0.25, 0.125, 1.0]
+    assert {"training/epoch/loss", "training/loss"} <= set(found)
+
+
+def test_a_database_that_was_never_finished_is_begun_anew(train: Train, tmp_path: Path) -> None:
+    """MLflow is killed, or the disk is full, while it makes its tables."""
+    run = train(train__epochs=1)
+    plan = plan_tracking(run, "Plain")
+
+    def twice() -> None:
+        import mlflow
+
+        warnings.simplefilter("ignore")
+        real = mlflow.MlflowClient.search_experiments
+        mlflow.MlflowClient.search_experiments = _no_space  # type: ignore[method-assign]
+        with pytest.raises(FeedError, match="No space left"):
+            MlflowFeed(plan).open()
+        assert not (tmp_path / "results" / "mlflow" / "mlflow.db").exists()
+        mlflow.MlflowClient.search_experiments = real  # type: ignore[method-assign]
+        feed = MlflowFeed(plan)
+        assert feed.open() == {}
+        feed.write([Point("training/loss", 1.0, 1)])
+        feed.close("FINISHED", ())
+
+    assert in_child(twice) == 0
+    assert rows_of(run, "select key, value from latest_metrics") == [("training/loss", 1.0)]
+
+
+def _no_space(*_: Any, **__: Any) -> None:
+    raise OSError("No space left on device")
+
+
+def test_a_log_that_somebody_removed_does_not_end_training(tmp_path: Path) -> None:
+    tracking = TrackingProcess(tmp_path)
+    (tmp_path / "tracking.log").unlink()
+    tracking.relay(print)
+    tracking.finish("FINISHED", print)
