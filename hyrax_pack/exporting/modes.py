@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,9 +10,12 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
+# What gives a tensor of a tensor, and looks like an attribute.
+_VIEWS = frozenset(getattr(torch.Tensor, name).__get__ for name in ("T", "mT", "H", "mH"))
+_DTYPE = frozenset({getattr(torch.Tensor, "dtype").__get__})  # noqa: B009  # its annotation hides the descriptor
 _NARROWING = frozenset({torch.Tensor.float, torch.Tensor.half, torch.Tensor.bfloat16})
 
-# Models whose parameters take more than this are cast one module at a time, so that they are never held twice.
+# Models whose parameters take more than this are cast a function call at a time, so that they are never held twice.
 CAST_AT_ONCE_BYTES = 256 << 20
 
 _WIDE = {
@@ -53,33 +56,50 @@ def in_float64(model: nn.Module, *, at_once_bytes: int = CAST_AT_ONCE_BYTES) -> 
     """Let the model compute in float64: parameters, buffers, plain tensor attributes, new tensors, and its own casts.
 
     The tensors' identity is kept (only their data is exchanged), so that tied weights stay tied and the lists of
-    weights that an LSTM keeps stay right. A model over `at_once_bytes` is cast one module at a time, around each
-    module's own forward.
+    weights that an LSTM keeps stay right. A model over `at_once_bytes` is never held twice: every function of torch is
+    given the weights that it asks for in double precision, whichever module they belong to.
     """
     default = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)
-    size = sum(tensor.nbytes for tensor in _tensors(list(model.modules())))
+    tensors = _tensors(list(model.modules()))
+    at_once = sum(tensor.nbytes for tensor in tensors) <= at_once_bytes
     try:
-        with _WideCasts(), _cast(list(model.modules())) if size <= at_once_bytes else _cast_around_forward(model):
+        with _WideCasts(() if at_once else tensors), _cast(tensors if at_once else ()):
             yield
     finally:
         torch.set_default_dtype(default)
 
 
 class _WideCasts(TorchFunctionMode):
-    """Turns what the model itself casts to float32 or less, `x.float()` or `dtype=torch.float32`, into float64."""
+    """Turns what the model itself casts to float32 or less, `x.float()` or `dtype=torch.float32`, into float64.
+
+    The tensors in `weights` are handed to functions in double precision, for the time of the call.
+    """
+
+    def __init__(self, weights: Iterable[torch.Tensor] = ()) -> None:
+        super().__init__()
+        self._weights = {id(tensor): tensor for tensor in weights if tensor.dtype in _WIDE}
 
     def __torch_function__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         if func in _NARROWING:
             return torch.Tensor.double(args[0])
-        wide = [_WIDE.get(each, each) if isinstance(each, torch.dtype) else each for each in args]
-        named = {
-            key: _WIDE.get(value, value) if isinstance(value, torch.dtype) else value
-            for key, value in (kwargs or {}).items()
-        }
+        if getattr(func, "__name__", "") in ("__get__", "__set__") and func not in _VIEWS:
+            found = func(*args, **(kwargs or {}))  # a shape: no copy is needed to tell
+            return _WIDE.get(found, found) if func in _DTYPE and id(args[0]) in self._weights else found
+        wide = [self._in_double(each) for each in args]
+        named = {key: self._in_double(value) for key, value in (kwargs or {}).items()}
         return func(*wide, **named)
+
+    def _in_double(self, value: Any) -> Any:
+        if isinstance(value, torch.dtype):
+            return _WIDE.get(value, value)
+        if id(value) in self._weights:
+            return widened(value)
+        if self._weights and type(value) in (list, tuple):  # the weights of an LSTM
+            return type(value)(map(self._in_double, value))
+        return value
 
 
 def _tensors(modules: list[nn.Module]) -> list[torch.Tensor]:
@@ -94,10 +114,10 @@ def _tensors(modules: list[nn.Module]) -> list[torch.Tensor]:
 
 
 @contextmanager
-def _cast(modules: list[nn.Module]) -> Iterator[None]:
+def _cast(tensors: Iterable[torch.Tensor]) -> Iterator[None]:
     undo: list[tuple[torch.Tensor, torch.Tensor]] = []
     try:
-        for tensor in _tensors(modules):
+        for tensor in tensors:
             if tensor.dtype in _WIDE:
                 undo.append((tensor, tensor.data))
                 tensor.data = widened(tensor.data)
@@ -105,32 +125,6 @@ def _cast(modules: list[nn.Module]) -> Iterator[None]:
     finally:
         for tensor, data in undo:
             tensor.data = data
-
-
-@contextmanager
-def _cast_around_forward(model: nn.Module) -> Iterator[None]:
-    handles = []
-    open_casts: list[Any] = []
-
-    def enter(module: nn.Module, _: Any) -> None:
-        cast = _cast([module])
-        cast.__enter__()
-        open_casts.append(cast)
-
-    def leave(*_: Any) -> None:
-        open_casts.pop().__exit__(None, None, None)
-
-    try:
-        for module in model.modules():
-            if _tensors([module]):
-                handles.append(module.register_forward_pre_hook(enter, prepend=True))
-                handles.append(module.register_forward_hook(leave))
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
-        while open_casts:
-            leave()
 
 
 @contextmanager
