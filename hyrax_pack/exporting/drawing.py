@@ -22,6 +22,7 @@ from hyrax_pack.exporting.pruning import prune
 from hyrax_pack.exporting.randomness import check_deterministic
 from hyrax_pack.exporting.reference import Reference
 from hyrax_pack.exporting.slots import Layout, MakeSlots, Slots, make_rows
+from hyrax_pack.exporting.small_probabilities import write_out_sigmoids
 from hyrax_pack.exporting.tracing import LEAST_OPSET, OPSET, Traced, guards_in, trace
 from hyrax_pack.exporting.trials import PRIMES, traced_batch_size
 from hyrax_pack.exporting.watching import OperatorWatch, UserCode
@@ -71,6 +72,7 @@ def draw_graph(
     _check_counts(model, layout, outputs)
     outputs = tuple(_with_free_dims(output, value) for output, value in zip(outputs, model.graph.outputs, strict=True))
     clean(model)
+    write_out_sigmoids(model)
     check_deterministic(model, traced.lines)
     layout, said = prune(model, layout, measured.idle)
     bounds, unsure = find_bounds(reference, layout, measured.answers[0].trial.slots)
