@@ -60,6 +60,22 @@ def test_what_a_device_leaves_to_the_cpu_is_said(sources_bundle: Path, pin: Pin)
     assert "CUDAExecutionProvider; 3 nodes run on CPUExecutionProvider (Gather, Shape)" in said
 
 
+@pytest.mark.parametrize(
+    ("provider", "says"),
+    [
+        ("CPUExecutionProvider", "so it is to_tensor: compare numpy's"),
+        ("CUDAExecutionProvider", "the device's precision"),
+    ],
+)
+def test_a_drift_of_the_whole_way_alone_is_the_devices_or_that_of_to_tensor(
+    sources_bundle: Path, pin: Pin, provider: str, says: str
+) -> None:
+    report = hr.load(sources_bundle, trust=pin(sources_bundle)).selftest()
+    drifting = [replace(stage, passed=stage.name != "device") for stage in report.stages]
+    said = describe_report(replace(report, provider=provider, stages=tuple(drifting)), "")
+    assert says in said.splitlines()[-1]
+
+
 def test_the_self_test_does_not_count_as_live_data(sources_bundle: Path, pin: Pin) -> None:
     predictor = hr.load(sources_bundle, trust=pin(sources_bundle))
     with predictor.watch() as watch:
