@@ -134,11 +134,13 @@ def _caveats(name: str, noise: Noise, unstable: list[int], rows: int) -> Iterato
             f"output {name!r}: rounding decides the answer of {len(noise.unstable)} of {rows} rows tried (rows {shown} "
             "of the data): float32 and float64 part there, and the graph takes one of the two ways"
         )
-    for column in noise.blurred:
-        where = "" if noise.axis is None else f", column {column}"
+    if noise.blurred:
+        worst = max(noise.blurred, key=lambda column: float(noise.floor[column] / noise.scale[column]))
+        shown = ", ".join(map(str, noise.blurred[:8])) + (", ..." if len(noise.blurred) > 8 else "")
         yield (
-            f"output {name!r}{where}: float32 rounding moves it by {noise.floor[column]:.2g} at a scale of "
-            f"{noise.scale[column]:.2g}: it is proven to within {noise.tolerance[column]:.2g} only"
+            f"output {name!r}, column{'s' * (len(noise.blurred) > 1)} {shown}: float32 rounding moves the answer by "
+            f"up to {noise.floor[worst]:.2g} at a scale of {noise.scale[worst]:.2g}: proven to within "
+            f"{noise.tolerance[worst]:.2g} only"
         )
 
 

@@ -222,7 +222,7 @@ def test_a_column_that_rounding_blurs_is_named(export: Export) -> None:
 
     network = export(answer)
     assert network.parity["outputs"]["output_0"]["blurred"] == [8]
-    assert any("'output_0', column 8: float32 rounding moves it by" in note for note in network.notes)
+    assert any("'output_0', column 8: float32 rounding moves the answer by" in note for note in network.notes)
     assert max(network.outputs[0].tolerance[:8]) < 1e-4 < network.outputs[0].tolerance[8]  # type: ignore[index]
 
 
