@@ -71,8 +71,9 @@ def pack_function(live: Live, luggage: Luggage) -> Definition:
             packed.add(name)
     luggage.problems += _kept_state(luggage)
     luggage.problems += _strict_warnings(luggage)
-    names = {*luggage.imports, *luggage.constants, *luggage.functions} - {FUNCTION}
-    luggage.problems += later_changes(names, entry, [one.node for one, _ in luggage.functions.values()])
+    names = {*luggage.constants, *luggage.functions} - {FUNCTION}
+    others = [one.node for one, _ in luggage.functions.values()]
+    luggage.problems += later_changes(names, luggage.imports.keys(), entry, others)
     return entry
 
 

@@ -22,23 +22,27 @@ _BINDING = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Import | 
 _Change = tuple[str, ast.expr]
 
 
-def later_changes(names: Collection[str], definition: Definition, others: Collection[ast.AST]) -> Iterator[Problem]:
+def later_changes(
+    names: Collection[str], imports: Collection[str], definition: Definition, others: Collection[ast.AST]
+) -> Iterator[Problem]:
     """Every place of the file, or of the notebook, that changes one of the names when it is called.
 
     Parameters
     ----------
     names : collection of str
-        What the text brings along: constants, functions, imports.
+        What the text brings along: constants and functions.
+    imports : collection of str
+        The names of what it imports.
     definition : Definition
         The function that uses them.
     others : collection of function node
         Functions of the text, about which `kept_state` says it.
     """
-    search = _Search(_modules(definition), {id(node) for node in others})
+    search = _Search(imports, _modules(definition), {id(node) for node in others})
     for statement in statements_of(definition):
         if statement.conditional:  # seen with the statement around it
             continue
-        for name, node in search.below(statement.node, frozenset(names)):
+        for name, node in search.below(statement.node, frozenset({*names, *imports})):
             yield Problem(
                 f"{statement.shown}:{node.lineno}",
                 f"`{name}` is changed here, and {definition.node.name}, captured before, keeps what it was; give it "
@@ -57,8 +61,8 @@ def _modules(definition: Definition) -> frozenset[str]:
 class _Search:
     """Goes through a file, and knows in each function which names are those of the file."""
 
-    def __init__(self, modules: Collection[str], others: Collection[int]) -> None:
-        self._modules, self._others = modules, others
+    def __init__(self, imports: Collection[str], modules: Collection[str], others: Collection[int]) -> None:
+        self._imports, self._modules, self._others = frozenset(imports), modules, others
 
     def below(self, node: ast.AST, names: frozenset[str]) -> Iterator[_Change]:
         """Each of the names that a function below the node changes; `names` are those that are not hidden there."""
@@ -100,7 +104,9 @@ class _Search:
         if called.attr == "update" and _is_call_of(called.value, "globals"):
             given = [*(each.arg for each in node.keywords), *(word for each in node.args for word in _words(each))]
             return next((name for name in given if name in names), None)
-        return _root(called.value, names) if called.attr in CHANGERS else None
+        return (
+            _root(called.value, names - self._imports) if called.attr in CHANGERS else None
+        )  # np.sort changes nothing
 
     def _is_this_module(self, node: ast.expr) -> bool:
         if isinstance(node, ast.Name):

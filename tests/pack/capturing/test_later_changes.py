@@ -73,6 +73,7 @@ LET_BE = {
     "a variable of the same name": "CLIP = 5.0\nTABLE = {}\nTABLE['g'] = CLIP",
     "a parameter of the same name": "def fill(TABLE):\n    TABLE['g'] = 3.0",
     "a variable of the function around": "TABLE = {}\ndef fill():\n    TABLE['g'] = 3.0",
+    "functions of a module with such names": "self.x = np.sort(np.append(np.insert(CLIP, 0, 1), 2))",
     "another constant": "global SEEN\nSEEN = 3",
     "an attribute of something else": "config.CLIP = 5.0\nsetattr(config, 'CLIP', 5.0)",
 }
