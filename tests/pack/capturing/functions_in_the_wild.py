@@ -239,3 +239,118 @@ class Everything:
     def to_tensor(data_dict):
         columns = [np.asarray(values, dtype=np.float64) for _, values in sorted(data_dict["data"].items())]
         return np.column_stack(columns)
+
+
+def sky(stamp, width=1):
+    """The level of the border and its scatter, from the median."""
+    border = np.concatenate([stamp[:width].ravel(), stamp[-width:].ravel(), stamp[:, :width].ravel()])
+    border = border[np.isfinite(border)]
+    level = np.median(border)
+    return level, 1.4826 * np.median(np.abs(border - level))
+
+
+class SkyTakenOff:
+    rows = {"data": {"image": as_rows(17, lambda index: np.where(RNG.random((6, 6)) < 0.1, np.nan, image(index)))}}
+
+    @staticmethod
+    def to_tensor(data_dict):
+        stamps = []
+        for stamp in data_dict["data"]["image"]:
+            level, scatter = sky(stamp)
+            stamps.append((np.where(np.isfinite(stamp), stamp, level) - level) / scatter)
+        return np.array(stamps, dtype=np.float32)
+
+
+def clipped(values, times=3.0):
+    """Mean and scatter without what lies far out."""
+    for _ in range(5):
+        mean, scatter = values.mean(), values.std()
+        kept = np.abs(values - mean) < times * scatter
+        if kept.all():
+            break
+        values = values[kept]
+    return mean, scatter
+
+
+class Clipped:
+    rows = {"data": {"image": as_rows(17, image)}}
+
+    @staticmethod
+    def to_tensor(data_dict):
+        statistics = [clipped(stamp.ravel()) for stamp in data_dict["data"]["image"]]
+        rows = zip(data_dict["data"]["image"], statistics, strict=True)
+        return np.array([(stamp - mean) / (scatter or 1.0) for stamp, (mean, scatter) in rows], dtype="f4")
+
+
+SOFTENING = [1.4e-10, 0.9e-10, 1.2e-10]
+MISSING = -999.0
+
+
+class Luptitudes:
+    rows = {"data": {"mag": as_rows(17, lambda index: np.where(RNG.random(3) < 0.2, -999, 20 + RNG.normal(size=3)))}}
+
+    @staticmethod
+    def to_tensor(data_dict):
+        mags, softening = np.asarray(data_dict["data"]["mag"], dtype="float64"), np.asarray(SOFTENING)
+        missing = (mags == MISSING) | ~np.isfinite(mags)
+        flux = 10 ** (-0.4 * np.where(missing, 22.0, mags))
+        smooth = -2.5 / np.log(10) * (np.arcsinh(flux / (2 * softening)) + np.log(softening))
+        return np.concatenate([smooth, smooth[:, :-1] - smooth[:, 1:], missing], axis=1).astype(np.float32)
+
+
+STEPS = [0, 1, 3, 10, 30, 100]
+
+
+def pairs(times, fluxes):
+    for first in range(len(times)):
+        for second in range(first + 1, len(times)):
+            yield times[second] - times[first], fluxes[second] - fluxes[first]
+
+
+class TimesAndDifferences:
+    rows = {
+        "data": {
+            "mjd": as_rows(17, lambda index: np.sort(RNG.uniform(59000, 59100, 3 + index % 5))),
+            "flux": as_rows(17, lambda index: RNG.normal(100, 30, 3 + index % 5).astype("f4")),
+        }
+    }
+
+    @staticmethod
+    def to_tensor(data_dict):
+        d = data_dict["data"]
+        images = []
+        for times, fluxes in zip(d["mjd"], d["flux"], strict=True):
+            table = np.array([*pairs(times, fluxes)]).reshape(-1, 2)
+            counts, _, _ = np.histogram2d(*table.T, bins=[STEPS, [-100, -10, 0, 10, 100]])
+            images.append(counts / max(counts.sum(), 1))
+        return np.stack(images).astype("f4")[:, None]
+
+
+class Season:
+    rows = {"data": {"date": as_rows(17, lambda index: f"2024-{1 + index % 12:02}-03T{index:02}:30:00")}}
+
+    @staticmethod
+    def to_tensor(data_dict):
+        when = np.array(data_dict["data"]["date"], dtype="datetime64[s]")
+        phase = 2 * np.pi * ((when - when.astype("datetime64[Y]")) / np.timedelta64(1, "D")) / 365.25
+        return np.stack([np.sin(phase), np.cos(phase)], axis=1).astype("f4")
+
+
+class Profile:
+    rows = {"data": {"image": as_rows(17, image)}}
+
+    @staticmethod
+    def to_tensor(data_dict):
+        y, x = np.indices((6, 6)) - 2
+        ring = np.hypot(y, x).astype(int).ravel()
+        sums = [np.bincount(ring, weights=stamp.ravel()) for stamp in data_dict["data"]["image"]]
+        return np.array(sums, dtype="float32") / np.bincount(ring)
+
+
+class Flags:
+    rows = {"data": {"quality": as_rows(17, lambda index: np.uint8(RNG.integers(0, 256)))}}
+
+    @staticmethod
+    def to_tensor(data_dict):
+        quality = np.stack(data_dict["data"]["quality"])
+        return np.stack([(quality - 128) / 128, *((quality >> bit) & 1 for bit in range(8))], axis=1).astype("f4")

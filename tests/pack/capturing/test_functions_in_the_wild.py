@@ -21,6 +21,13 @@ PROVEN = [
     "Magnitudes",
     "ZippedStamps",
     "Everything",
+    "SkyTakenOff",
+    "Clipped",
+    "Luptitudes",
+    "TimesAndDifferences",
+    "Season",
+    "Profile",
+    "Flags",
 ]
 
 
