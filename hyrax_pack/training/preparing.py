@@ -126,6 +126,7 @@ def _captured_text(run: Run, spec: ModelSpec, world: World, say: Callable[[str],
             {
                 "to_tensor_sha256": captured.sha256,
                 "to_tensor_origin": captured.origin,
+                "class_from": _origin_of(spec.cls),
                 "packages": training_packages(),
                 "requirements": {
                     each.distribution: each.version for each in captured.requirements if each.distribution
@@ -145,10 +146,17 @@ def _captured_text(run: Run, spec: ModelSpec, world: World, say: Callable[[str],
 
 def _folder_of(cls: type, run: Run) -> Path:
     """Where the class's file is; for a class of a notebook, where the settings start."""
+    file = _origin_of(cls).get("file")
+    return run.config.base_dir if file is None else Path(file).parent
+
+
+def _origin_of(cls: type) -> dict[str, str]:
+    """The class's name, and its file; a class of a notebook has none."""
     try:
-        return Path(inspect.getfile(cls)).absolute().parent
+        file = Path(inspect.getfile(cls)).absolute()
     except (TypeError, OSError):
-        return run.config.base_dir
+        file = None
+    return {"name": cls.__qualname__} | ({"file": str(file)} if file is not None and file.is_file() else {})
 
 
 def _tensor_function(text: str, provider: DataProvider, say: Callable[[str], None]) -> TensorFunction:

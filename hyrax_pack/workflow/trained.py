@@ -15,7 +15,7 @@ from hyrax_pack.config import Config, load_config, read_config
 from hyrax_pack.data import DataProvider
 from hyrax_pack.data.tensors import to_torch
 from hyrax_pack.errors import ChangedSinceError, ModelError, StaleTextError, TrainingError
-from hyrax_pack.model import ModelSpec, build_model, describe_model, model_class
+from hyrax_pack.model import ModelSpec, build_model, describe_model
 from hyrax_pack.resolving import user_code
 from hyrax_pack.run import Run, load_into, open_run
 from hyrax_pack.run.answers import Answers
@@ -23,6 +23,7 @@ from hyrax_pack.run.folder import CODE_FILE, CONFIG_FILE, TEXT_FILE, WeightsFact
 from hyrax_pack.training.origin import changes_of_code
 from hyrax_pack.workflow.arguments import check_word, check_words
 from hyrax_pack.workflow.changed_text import rows_made_alike
+from hyrax_pack.workflow.class_of_run import class_of_run
 from hyrax_pack.workflow.other_settings import describe_settings, settings_of_export
 from hyrax_pack.workflow.recognising import check_answers, check_tensors, recorded_answers
 
@@ -195,7 +196,7 @@ def load_trained(
     facts = run.facts_of(weights_file)
     accepted = _check_weights(run, weights_file, facts, accept)
     answers = recorded_answers(run, weights_file, facts)
-    cls = model_class(config)
+    cls = class_of_run(run, config)
     spec = describe_model(cls)
     provider = DataProvider(config, form=spec.form)
     captured = _captured(run, spec, text, provider, own=to_tensor == "run")

@@ -1,0 +1,76 @@
+"""A run whose class stood in a script or a notebook is brought back, or says where to export it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hyrax_pack.errors import TrainingError
+from hyrax_pack.run import Run, newest_run
+from hyrax_pack.workflow import load_trained
+
+SCRIPT = """
+import numpy as np
+from torch import nn
+
+from hyrax_pack import hyrax_model, train
+
+
+@hyrax_model
+class InScript(nn.Module):
+    def __init__(self, config, data_sample):
+        super().__init__()
+        self.layer = nn.Linear(64, 10)
+
+    def forward(self, batch):
+        return self.layer(batch[0])
+
+    def train_step(self, batch):
+        self.optimizer.zero_grad()
+        loss = self.criterion(self.forward(batch), batch[1])
+        loss.backward()
+        self.optimizer.step()
+        return {"loss": loss}
+
+    @staticmethod
+    def to_tensor(data_dict):
+        data = data_dict["data"]
+        return np.asarray(data["image"]).reshape(len(data["image"]), -1), np.asarray(data.get("label", []))
+
+
+"""
+CALL = 'train({"model": {"name": "InScript"}, "train": {"epochs": 1, "device": "cpu"}})\n'
+
+
+def run_script(folder: Path, name: str, *, guarded: bool) -> Run:
+    text = SCRIPT + ('if __name__ == "__main__":\n    ' if guarded else "") + CALL
+    (folder / "script.py").write_text(text.replace("InScript", name))
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, "script.py"], cwd=folder, env=environment, check=True, capture_output=True)
+    return newest_run(folder / "results")
+
+
+def test_a_class_of_a_script_is_found_in_its_file(tmp_path: Path) -> None:
+    trained = load_trained(run_script(tmp_path, "InScript", guarded=True))
+    assert trained.spec.name == "InScript"
+    assert trained.figures
+
+
+def test_a_script_that_would_run_is_not_imported(tmp_path: Path) -> None:
+    run = run_script(tmp_path, "InOpenScript", guarded=False)
+    with pytest.raises(TrainingError, match=r"importing that would run its line 32\. Export there: hyrax_pack\.export"):
+        load_trained(run)
+
+
+def test_a_class_of_a_notebook_says_to_export_there(tmp_path: Path) -> None:
+    run = run_script(tmp_path, "InNotebook", guarded=True)
+    run.note({"class_from": {"name": "InNotebook"}})
+    (tmp_path / "script.py").unlink()
+    with pytest.raises(
+        TrainingError, match=r"InNotebook was defined in a notebook\. Export there: hyrax_pack\.export\("
+    ):
+        load_trained(run)
