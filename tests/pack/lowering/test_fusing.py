@@ -173,3 +173,28 @@ def test_the_session_takes_the_fused_graph_with_the_networks_own_weights(case, l
     session = open_session(fuse(lowered, network()), weights(), memory="shared")
     x = np.stack(case.data_dict["data"]["x"])
     assert session.run({"data/x": x})["scores"].shape == (len(x), 16)
+
+
+PICKING = """
+def to_tensor(d):
+    import numpy as np
+
+    return np.asarray(d["data"]["band"], dtype=np.int64)
+"""
+
+
+def test_a_network_that_refuses_some_whole_numbers_fuses_all_the_same():
+    case = build_case(PICKING, {"data/band": ["int64", [], 0, 5]})
+    lowered = case.lower()
+    graph = helper.make_graph(
+        [helper.make_node("Gather", ["table", "slot_0"], ["scores"])],
+        "network",
+        [helper.make_tensor_value_info("slot_0", TensorProto.INT64, ["N"])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["N", 16])],
+        [numpy_helper.from_array(WEIGHTS, "table")],
+    )
+    picking = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10).SerializeToString()
+    fused = fuse(lowered, picking)
+    allowed = {"scores": Allowance(0.0)}
+    examples = [case.data_dict]
+    assert check_fused(fused, lowered, picking, None, contract=case.contract, examples=examples, allowed=allowed) == 0
