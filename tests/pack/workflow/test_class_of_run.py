@@ -62,7 +62,7 @@ def test_a_class_of_a_script_is_found_in_its_file(tmp_path: Path) -> None:
 
 def test_a_script_that_would_run_is_not_imported(tmp_path: Path) -> None:
     run = run_script(tmp_path, "InOpenScript", guarded=False)
-    with pytest.raises(TrainingError, match=r"importing that would run its line 32\. Export there: hyrax_pack\.export"):
+    with pytest.raises(TrainingError, match=r"importing that would run its line 30\. Export there: hyrax_pack\.export"):
         load_trained(run)
 
 
