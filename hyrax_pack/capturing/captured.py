@@ -11,6 +11,7 @@ import ast
 import hashlib
 import types
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -98,14 +99,13 @@ def capture(owner: type | Callable[..., Any], *, name: str | None = None, requir
     if problems:
         source = f"{live.function.__qualname__} cannot be captured"
         raise CaptureError(source, sorted(set(problems), key=_place))
-    definitions = {name: one for name, (one, _) in luggage.functions.items()}
     return Captured(
         text,
         _digest(text),
         definition.origin,
         requirements_of(luggage.modules),
         (*_naming_notes(definition), *luggage.notes),
-        dict(places_of(quietly(ast.parse, text), definitions, luggage.used_at)),
+        dict(places_of(quietly(ast.parse, text), luggage.definitions, luggage.used_at)),
     )
 
 
@@ -146,7 +146,7 @@ def _differences(text: str, luggage: Luggage) -> list[Problem]:
     try:
         tree = parse_text(text, "to_tensor.py")
     except TextError as error:
-        return [Problem(place, f"the captured text, {problem}") for problem in error.problems]
+        return [_in_the_file(problem, text, luggage, place) for problem in error.problems]
     if what := newer_syntax(text):
         return [Problem(place, what)]
     written = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
@@ -161,6 +161,17 @@ def _differences(text: str, luggage: Luggage) -> list[Problem]:
         if ast.dump(written[name]) != ast.dump(expected_node(definition, name))
         or not is_same_meaning(codes[name], definition.function.__code__)
     ]
+
+
+def _in_the_file(problem: Problem, text: str, luggage: Luggage, place: str) -> Problem:
+    """A problem of the text with its place in the user's file, where its lines can be told."""
+    places: dict[int, str] = {}
+    with suppress(SyntaxError, ValueError, KeyError):  # then it is the text that is wrong
+        places |= places_of(quietly(ast.parse, text), luggage.definitions, luggage.used_at)
+    _, _, line = problem.where.partition("line ")
+    if line.isdigit() and int(line) in places:
+        return Problem(places[int(line)], problem.what)
+    return Problem(place, f"the captured text, {problem}")
 
 
 def _naming_notes(definition: Definition) -> list[str]:

@@ -52,6 +52,11 @@ class Luggage:
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def definitions(self) -> dict[str, Definition]:
+        """Where each function of the text stands, by its name there."""
+        return {name: definition for name, (definition, _) in self.functions.items()}
+
 
 def pack_function(live: Live, luggage: Luggage) -> Definition:
     """Add the function as `to_tensor`, and all that it looks up, to `luggage`; what is against it joins the problems.
@@ -72,7 +77,7 @@ def pack_function(live: Live, luggage: Luggage) -> Definition:
     luggage.problems += _kept_state(luggage)
     luggage.problems += _strict_warnings(luggage)
     names = {*luggage.constants, *luggage.functions} - {FUNCTION}
-    others = [one.node for one, _ in luggage.functions.values()]
+    others = [definition.node for definition in luggage.definitions.values()]
     luggage.problems += later_changes(names, luggage.imports.keys(), entry, others)
     return entry
 
@@ -270,7 +275,7 @@ def _depends(statements: list[FileStatement]) -> str:
 
 def _kept_state(luggage: Luggage) -> Iterator[Problem]:
     """What the functions, all of them together, keep from one call to the next."""
-    definitions = {name: definition for name, (definition, _) in luggage.functions.items()}
+    definitions = luggage.definitions
     namespace = definitions[FUNCTION].function.__globals__
     changes = kept_state(
         {name: definition.node for name, definition in definitions.items()},

@@ -132,7 +132,8 @@ def name_problem(name: str) -> str | None:
     if name.isascii():
         return None
     if unicodedata.normalize("NFKC", name) != name:
-        return f"the name {name!r} is read by Python as {unicodedata.normalize('NFKC', name)!r}; write that"
+        normal = unicodedata.normalize("NFKC", name)
+        return f"the name {name!r} is read by Python as {normal!r}, another letter; use ASCII letters"
     if not _NAME.match(name):
         return f"the name {name!r} holds letters that may look like others; use ASCII letters"
     return None

@@ -59,6 +59,11 @@ CASES = [
         ("`SCALE`", "2.0 was assigned under a condition (stamps.py:5)", "move it inside the function"),
     ),
     Case(
+        "a name with the micro sign",
+        static("µ = data_dict['data']['image'].mean(1)  #!\nreturn 3"),
+        ("the name 'µ' is read by Python as 'μ', another letter", "use ASCII letters"),
+    ),
+    Case(
         "a set of the file",
         static("return [x for x in data_dict if x in BANDS]  #!", "BANDS = {'g', 'r'}"),
         ("`BANDS`", "a set, which has no order", "write it as a tuple"),
