@@ -122,17 +122,18 @@ def notes_of(measured: Measured[Any], records: dict[str, Record], *, fresh: bool
         if record.flips
     ]
     for name, found in noise.outputs.items():
-        notes += _caveats(name, found, _rows(measured, found.unstable), measured.answers[0].trial.size)
+        notes += _caveats(name, found, records[name], _rows(measured, found.unstable), measured.answers[0].trial.size)
     return notes
 
 
-def _caveats(name: str, noise: Noise, unstable: list[int], rows: int) -> Iterator[str]:
+def _caveats(name: str, noise: Noise, record: Record, unstable: list[int], rows: int) -> Iterator[str]:
     """Where the proof is weaker than elsewhere, and why."""
     if unstable:
         shown = ", ".join(map(str, unstable[:8])) + (", ..." if len(unstable) > 8 else "")
         yield (
             f"output {name!r}: rounding decides the answer of {len(noise.unstable)} of {rows} rows tried (rows {shown} "
-            "of the data): float32 and float64 part there, and the graph takes one of the two ways"
+            "of the data): float32 and float64 part there, and the graph goes with float64 on "
+            f"{len(record.decided_otherwise)} of them"
         )
     if noise.blurred:
         worst = max(noise.blurred, key=lambda column: float(noise.floor[column] / noise.scale[column]))

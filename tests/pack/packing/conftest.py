@@ -24,7 +24,7 @@ from torch import nn
 
 
 class Photometry(nn.Module):
-    """Fluxes of one source, ragged, and a magnitude: three scores."""
+    """Fluxes of one source, ragged, and a magnitude: three scores; counts beside a probability."""
 
     def __init__(self):
         super().__init__()
@@ -33,7 +33,8 @@ class Photometry(nn.Module):
 
     def forward(self, batch):
         features, _label = batch
-        return {"scores": self.second(torch.tanh(self.first(features))), "norm": features.norm(dim=1)}
+        scores, norm = self.second(torch.tanh(self.first(features))), features.norm(dim=1)
+        return {"scores": scores, "norm": norm, "table": torch.stack([1e7 * norm, torch.sigmoid(scores[:, 0])], dim=1)}
 
     @staticmethod
     def to_tensor(data_dict):

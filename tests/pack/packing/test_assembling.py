@@ -53,7 +53,7 @@ def test_golden_rows_hold_raw_input_tensors_and_outputs(parts: Parts, tmp_path: 
         ("data/name", "string"),
     ]
     assert [column.path for column in golden.tensors] == ["input_0"]
-    assert [column.path for column in golden.outputs] == ["scores", "norm"]
+    assert [column.path for column in golden.outputs] == ["scores", "norm", "table"]
 
 
 def test_the_same_parts_give_the_same_bytes(parts: Parts, tmp_path: Path) -> None:

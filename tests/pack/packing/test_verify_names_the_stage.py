@@ -17,7 +17,7 @@ from hyrax_runtime.predictor import load
 from hyrax_runtime.selftest import Proof, Report
 from hyrax_runtime.session import open_session
 from numpy.typing import NDArray
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from hyrax_pack.packing import pack
 from hyrax_pack.packing.writing import MemberSource, member_of, write_bundle
@@ -92,6 +92,26 @@ def test_a_graph_in_lower_precision_is_the_graph(
     code, said = verify(doctored(sound, tmp_path / "half.hyrax", graph=graph), capsys)
     assert code == 1
     assert "the first stage that drifts is graph" in said
+
+
+def without_probability(graph: bytes) -> bytes:
+    """The graph whose probability is 0, beside counts of 1e8."""
+    model = onnx.load_from_string(graph)
+    producer = next(node for node in model.graph.node if "table" in node.output)
+    producer.output[0] = "exact"
+    model.graph.initializer.append(numpy_helper.from_array(np.array([1, 0], np.float32), "kept"))
+    model.graph.node.append(helper.make_node("Mul", ["exact", "kept"], ["table"]))
+    return model.SerializeToString()
+
+
+def test_a_small_column_that_is_lost_beside_a_large_one_is_the_graph(
+    sound: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    graph = without_probability(sound.read("model.onnx"))
+    code, said = verify(doctored(sound, tmp_path / "lost.hyrax", graph=graph), capsys)
+    assert code == 1
+    assert "DRIFTS: at golden row " in said
+    assert ", place [1]" in said
 
 
 def test_a_device_of_lower_precision_is_the_device(sound: Bundle) -> None:
