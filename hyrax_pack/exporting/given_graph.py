@@ -9,17 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import onnx_ir as ir
 from hyrax_runtime.contract import Dim
 from hyrax_runtime.manifest import Graph, GraphInput
 from hyrax_runtime.session import open_session
+from numpy.typing import NDArray
 from onnx_ir.passes import common as passes
 from onnxscript import version_converter
 
-from hyrax_pack.errors import ExportError, RandomnessError
+from hyrax_pack.errors import CoupledRowsError, ExportError, RandomnessError
 from hyrax_pack.exporting.answering import Answering, Outputs
 from hyrax_pack.exporting.cleaning import STANDARD_DOMAINS, clean, fix_interface
 from hyrax_pack.exporting.drawing import Drawn
@@ -37,6 +38,8 @@ from hyrax_pack.exporting.watching import UserCode, first_line
 from hyrax_pack.exporting.weights import externalise
 
 LEAST_IR = 10
+# Rounding in another place of the batch moves an answer by less than this share of its scale.
+TOUCHING = 1e-2
 
 
 def export_given_graph(
@@ -113,7 +116,20 @@ class GivenGraph(Answering):
         for name, values in first.items():
             if not is_repeated(values, second[name]):
                 raise RandomnessError(f"output {name!r} of the graph is another each time: it draws random numbers")
+        if self._portion is not None and self._portion > 1:
+            self._check_company(slots, rows, first)
         return ()
+
+    def _check_company(self, slots: Slots, rows: int, first: Outputs) -> None:
+        """Refuse a graph for one size of batch whose rows touch: no batch of another size means the same."""
+        moved_on = self.run_other_kernels(take(slots, [(row + 1) % rows for row in range(rows)]))
+        for name, values in first.items():
+            found = np.roll(moved_on[name], 1, axis=0)
+            if not np.allclose(values, found, rtol=TOUCHING, atol=TOUCHING * _scale(values), equal_nan=True):
+                raise CoupledRowsError(
+                    f"output {name!r} of the graph: rows touch one another within its batches of {self._portion}, so "
+                    "the batch cannot be freed. Export the model again with a free batch axis, and wrap it with --joint"
+                )
 
     def _answer(self, slots: Slots, *, other: bool) -> Outputs:
         session = self._other_session if other else self._session
@@ -126,6 +142,11 @@ class GivenGraph(Answering):
         portions = [take(slots, np.minimum(np.arange(start, start + size), rows - 1).tolist()) for start in starts]
         answers = [session.run(self.layout.feed(portion)) for portion in portions]
         return {name: np.concatenate([each[name] for each in answers])[:rows] for name in answers[0]}
+
+
+def _scale(values: NDArray[Any]) -> float:
+    finite = np.abs(values[np.isfinite(values)])
+    return float(finite.max()) if finite.size else 0.0
 
 
 def _load(path: Path) -> ir.Model:

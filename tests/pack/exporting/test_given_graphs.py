@@ -211,3 +211,10 @@ def test_small_weights_that_stand_beside_the_graph_are_taken_in(
     model = graph(product("p"), helper.make_node("Add", ["p", "b"], ["y"]), b=bias)
     onnx.save(model, tmp_path / "given.onnx", save_as_external_data=True, location="given.data", size_threshold=0)
     np.testing.assert_allclose(run(give(model), table[:5]), table[:5] @ WEIGHT + bias, rtol=1e-5, atol=1e-5)
+
+
+def test_rows_that_touch_within_a_fixed_batch_are_not_taken_for_rounding(give: Give) -> None:
+    mean = helper.make_node("ReduceMean", ["p", "axes"], ["m"], keepdims=1)
+    model = graph(product("p"), mean, helper.make_node("Sub", ["p", "m"], ["y"]), batch=4, axes=np.array([0]))
+    with pytest.raises(CoupledRowsError, match=r"within its batches of 4.*free batch axis, and wrap it with --joint"):
+        give(model)
