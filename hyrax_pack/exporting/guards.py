@@ -25,7 +25,7 @@ from hyrax_pack.exporting.trials import Trial
 from hyrax_pack.exporting.watching import UserCode
 
 # A batch of more bytes than this is not tried, and the export says so.
-MOST_BYTES = 64 << 20
+MOST_BYTES = 16 << 20
 _DENSE = 4200
 _FAR = (5001, 8193, 10_001, 16_385, 32_769, 50_001, 65_537, 100_001)
 _FEW = (1, 2, 3, 4, 5, 8, 16, 17, 32, 64, 101, 128, 129, 257, 513, 1025, 4097)  # of each, where several are multiplied
