@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -102,6 +103,9 @@ class _Rows(Dataset[Any]):
         return Loaded(to_torch(as_slots(result, rows=len(rows))))
 
 
+_LOST = re.compile(r"DataLoader worker \((pid[^)]*(?:\(s\))?[^)]*)\) (is killed|exited)")
+
+
 class _Turns(Sampler[Turn]):
     """The turns that are left of the epoch under way; the loader asks for them as it goes."""
 
@@ -196,6 +200,22 @@ class Batches:
         iterator = self._loader._iterator
         if iterator is not None and hasattr(iterator, "_shutdown_workers"):
             iterator._shutdown_workers()
+
+
+def lost_worker(error: BaseException | None) -> str | None:
+    """Say that a process that reads data is gone, where an error is about that; None for any other.
+
+    torch raises it wherever the training process happens to be: in the user's code, too.
+    """
+    while error is not None:
+        found = _LOST.match(str(error))
+        if found:
+            return (
+                f"a process that reads data ({found[1]}) is gone: killed by the system, where memory is short (fewer "
+                "data_loader.num_workers, smaller batches), or ended by the data set's own code"
+            )
+        error = error.__cause__
+    return None
 
 
 def _turns_of(

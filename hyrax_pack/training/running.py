@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
+from hyrax_pack.errors import HyraxError, TrainingError
 from hyrax_pack.run import Journal, Run
 from hyrax_pack.run.folder import METRICS_FILE
 from hyrax_pack.training.checkpoints import Checkpoint, newest_checkpoint
 from hyrax_pack.training.devices import choose_device
 from hyrax_pack.training.epochs import Training
+from hyrax_pack.training.loading import lost_worker
 from hyrax_pack.training.parallel import World, join_world, local_rank
 from hyrax_pack.training.preparing import Parts, prepare_parts
 from hyrax_pack.training.progress import Reporter, make_reporter
@@ -77,6 +79,12 @@ def _train(
                 stop=stop,
             )
             training.train()
+    except (RuntimeError, HyraxError) as error:
+        lost = lost_worker(error)
+        if lost is None:
+            raise
+        cure = f"Go on with: hyrax-pack train --resume {run.path}"
+        raise TrainingError(f"{lost}. What was saved before stands. {cure}") from error
     finally:
         parts.close()
         if journal is not None:

@@ -125,6 +125,17 @@ def test_a_row_that_cannot_be_read_is_one_line(make: Any, workers: int) -> None:
     assert "\n" not in str(refused.value)
 
 
+def test_a_worker_that_is_killed_is_one_line_and_no_fault_of_the_step(train: Train) -> None:
+    request = {"dataset_class": str(Path(__file__).parent / "models" / "broken_data.py:KilledDigits")}
+    with pytest.raises(TrainingError) as refused:
+        train(data_loader__num_workers=1, data_request__train__data=request)
+    words = str(refused.value)
+    assert words.startswith("a process that reads data (pid")
+    assert "is gone: killed by the system, where memory is short" in words
+    assert "train_step" not in words
+    assert "\n" not in words
+
+
 @pytest.mark.parametrize("workers", [0, 1], ids=["here", "in a worker"])
 def test_a_function_that_raises_is_one_line(make: Any, workers: int) -> None:
     batches = make("def to_tensor(data_dict):\n    return data_dict['flux']\n", data_loader__num_workers=workers)

@@ -1,6 +1,10 @@
 """A data set with one row that cannot be read."""
 
+import os
+import signal
+
 import numpy as np
+import torch
 
 
 class BrokenDigits:
@@ -16,3 +20,18 @@ class BrokenDigits:
 
     def get_object_id(self, row):
         return np.int64(row)
+
+
+class KilledDigits:
+    """At every fourth row the process that reads it is killed, as where memory is short."""
+
+    def __len__(self):
+        return 40
+
+    def get_image(self, row):
+        if row % 4 == 3 and torch.utils.data.get_worker_info() is not None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return np.zeros((8, 8), dtype=np.float32)
+
+    def get_label(self, row):
+        return np.int64(row % 10)
