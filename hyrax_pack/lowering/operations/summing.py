@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from hyrax_pack.lowering.graph.building import Graph, Shape, Value, fixed_dims
 from hyrax_pack.lowering.operations.arithmetic import binary, choose, compare, scalar
-from hyrax_pack.lowering.operations.shaping import reshape, take_positions, take_range, transpose
+from hyrax_pack.lowering.operations.shaping import join, reshape, take_positions, take_range, transpose
 
 _BLOCK, _LANES = 128, 8
 _MOST_OPERATIONS = 700
@@ -43,7 +43,7 @@ class Order:
     inner: tuple[int, ...]
 
 
-def sum_in_order(graph: Graph, value: Value, order: Order, keep: bool) -> Value | None:
+def sum_in_order(graph: Graph, value: Value, order: Order, keep: bool, start: Value | None = None) -> Value | None:
     """Add up in an order; None where a size is only known when the graph runs, or it takes too many operations."""
     lines, line = (_sizes(value, axes) for axes in (order.outer, order.inner))
     kept = tuple(value.shape[axis] for axis in order.kept)
@@ -53,9 +53,12 @@ def sum_in_order(graph: Graph, value: Value, order: Order, keep: bool) -> Value 
     moved = transpose(graph, value, (*order.kept, *order.outer, *order.inner))
     flat = reshape(graph, moved, (*rows, lines, line))
     made = _pairwise(graph, flat, rows, lines, line)
+    if start is not None:
+        made = _started(graph, made, len(rows), start)
     made = _one_after_the_other(graph, made, len(rows))
-    zero = scalar(graph, 0, made)  # numpy adds to 0, so that no sum is -0
-    made = choose(graph, compare(graph, "Equal", made, zero), zero, made)
+    if start is None:
+        zero = scalar(graph, 0, made)  # numpy adds to 0, so that no sum is -0
+        made = choose(graph, compare(graph, "Equal", made, zero), zero, made)
     dims = [1 if axis in (*order.outer, *order.inner) else dim for axis, dim in enumerate(value.shape)]
     return reshape(graph, made, tuple(dims) if keep else kept)
 
@@ -133,6 +136,15 @@ def _one_after_the_other(graph: Graph, value: Value, axis: int) -> Value:
         return take_positions(graph, value, axis, 0)
     running = graph.one("CumSum", [value, graph.constant(np.int64(axis))], value.dtype, value.shape)
     return take_positions(graph, running, axis, size - 1)
+
+
+def _started(graph: Graph, lines: Value, axis: int, start: Value) -> Value:
+    """Add a number to the first of the lines."""
+    first = binary(graph, "Add", start, take_range(graph, lines, axis, 0, 1))
+    size = lines.shape[axis]
+    if not isinstance(size, int) or size == 1:
+        return first
+    return join(graph, [first, take_range(graph, lines, axis, 1, size)], axis)
 
 
 def _halves(line: int) -> tuple[int, int]:

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from hyrax_pack.lowering.graph.building import Free, Graph, Value
-from hyrax_pack.lowering.graph.exactness import mark_inexact
 from hyrax_pack.lowering.operations.arithmetic import as_truth, binary, choose, unary
 from hyrax_pack.lowering.operations.casting import BOOL, FLOAT16, FLOAT32, FLOAT64, INT64, cast
 from hyrax_pack.lowering.operations.reducing import (
@@ -67,13 +66,11 @@ def _summing(emit: Callable[..., Value], neutral: int) -> Callable[..., Value]:
         if _is_set(where) and where is not True:
             array = np.where(where, array, array.dtype.type(neutral))
         value, axes = cast(trace.graph, array.value, wide), reduced_axes(trace, array, axis)
-        if neutral == 0 and not _is_set(initial) and not (_is_set(where) and where is not True):
-            return add_up(trace, value, array.shadows, axes, _keep(keepdims), wide)
+        start = cast(trace.graph, trace.array_of(initial).value, wide) if _is_set(initial) else None
+        if neutral == 0 and not (_is_set(where) and where is not True):
+            return add_up(trace, value, array.shadows, axes, _keep(keepdims), wide, start)
         made = emit(trace.graph, value, axes, _keep(keepdims))
-        if _is_set(initial):
-            op = "Add" if neutral == 0 else "Mul"
-            made = binary(trace.graph, op, made, cast(trace.graph, trace.array_of(initial).value, made.dtype))
-        return made
+        return made if start is None else binary(trace.graph, "Add" if neutral == 0 else "Mul", made, start)
 
     return rule
 
@@ -254,9 +251,14 @@ def lower_cumsum(trace: Trace, a: Any, axis: Any = None, dtype: Any = None) -> A
             return np.cumsum(np.ravel(array), 0, dtype)
         axis = 0
     wide = np.dtype(dtype) if dtype is not None else summed_dtype(array.dtype)
+    if wide == FLOAT16:
+        trace.refuse(
+            "a running total of float16, which numpy rounds after every step",
+            construct="np.cumsum",
+            hint="convert to float32 first: x.astype(np.float32)",
+        )
     value = cast(trace.graph, array.value, wide)
-    made = running_sum(trace.graph, value, normalize_axis_index(axis, array.ndim))
-    return mark_inexact(trace.graph, made) if wide == FLOAT16 else made  # numpy rounds after every step
+    return running_sum(trace.graph, value, normalize_axis_index(axis, array.ndim))
 
 
 def lower_diff(

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyrax_pack.lowering.graph.building import Value
+from hyrax_pack.lowering.operations.arithmetic import binary
 from hyrax_pack.lowering.operations.reducing import reduce_sum
 from hyrax_pack.lowering.operations.summing import Order, add_in_order, sum_in_order
 
@@ -20,7 +21,13 @@ _LARGEST = 1 << 22
 
 
 def add_up(
-    trace: Trace, value: Value, real: tuple[Any, Any], axes: Sequence[int], keep: bool, dtype: Any = None
+    trace: Trace,
+    value: Value,
+    real: tuple[Any, Any],
+    axes: Sequence[int],
+    keep: bool,
+    dtype: Any = None,
+    start: Value | None = None,
 ) -> Value:
     """Return the sum of floats over axes, in numpy's order where that is known.
 
@@ -32,15 +39,18 @@ def add_up(
         numpy's own arrays of the two batches, as they lie in memory.
     dtype : dtype, optional
         What numpy adds up in, where that is another dtype than the arrays'.
+    start : Value, optional
+        A number that all is added to, in the dtype of `value`.
     """
     if value.dtype.kind == "f" and value.dtype.itemsize >= 4 and axes and value.constant is None:
         orders = {_order_of(np.asarray(one), tuple(axes), np.dtype(dtype or value.dtype)) for one in real}
         order = orders.pop()
         if order is not None and not orders:
-            made = sum_in_order(trace.graph, value, order, keep)
+            made = sum_in_order(trace.graph, value, order, keep, start)
             if made is not None:
                 return made
-    return reduce_sum(trace.graph, value, list(axes), keep)
+    made = reduce_sum(trace.graph, value, list(axes), keep)
+    return made if start is None else binary(trace.graph, "Add", made, start)
 
 
 def _order_of(array: NDArray[Any], axes: tuple[int, ...], dtype: np.dtype[Any]) -> Order | None:
