@@ -96,6 +96,8 @@ class MlflowFeed:
         if not self._plan.uri.startswith(_SQLITE):
             return
         path = Path(self._plan.uri.removeprefix(_SQLITE))
+        if odd := sorted(set("?%") & set(str(path))):
+            raise FeedError(f"{path}: no address of a database may hold {odd[0]!r}; choose another general.results_dir")
         path.parent.mkdir(parents=True, exist_ok=True)
         with _one_at_a_time(path):
             database = sqlite3.connect(path if path.exists() else ":memory:", timeout=20)

@@ -194,6 +194,15 @@ def test_a_database_that_is_none_is_said_once_and_training_goes_on(
     assert (run.path / "metrics.jsonl").read_bytes() == (plain_run.path / "metrics.jsonl").read_bytes()
 
 
+def test_a_results_folder_that_no_database_address_can_hold_is_said_at_once(
+    train: Train, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    train(track=True, general__results_dir=str(tmp_path / "50% done?"), train__epochs=1)
+    said = [line for line in capfd.readouterr().err.splitlines() if "MLflow is not there" in line]
+    assert len(said) == 1
+    assert "no address of a database may hold '%'; choose another general.results_dir" in said[0]
+
+
 def test_without_a_process_to_track_training_goes_on(
     train: Train, plain_run: Run, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

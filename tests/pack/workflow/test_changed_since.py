@@ -81,6 +81,7 @@ class Project:
         epochs: int = 2,
         optimizer: dict[str, Any] | None = None,
         model: dict[str, Any] | None = None,
+        data_request: dict[str, Any] | None = None,
         **more: Any,
     ) -> Run:
         request = {"dataset_class": "NpzDataset", "data_location": str(self.rows)}
@@ -88,7 +89,7 @@ class Project:
             "general": {"results_dir": str(self.results)},
             "model": {"name": f"{self.model}:Net", **(model or {})},
             "train": {"epochs": epochs, "seed": 1, "device": "cpu"},
-            "data_request": {"train": {"data": request}},
+            "data_request": {"train": {"data": request}, **(data_request or {})},
             "split": {"train": 0.6, "validate": 0.4},
             "optimizer": optimizer or {},
         }

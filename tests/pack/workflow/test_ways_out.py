@@ -143,3 +143,14 @@ def test_names_that_do_not_fit_are_said_before_the_first_epoch(
     ]
     (classes,) = [at for at, line in enumerate(lines) if "no output has as many columns (output_0 ['N', 2])" in line]
     assert max(outputs, classes) < next(at for at, line in enumerate(lines) if line.startswith("epoch 1/"))
+
+
+def test_data_for_inference_that_is_not_here_does_not_keep_a_run_from_training(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    elsewhere = {"nightly": {"dataset_class": "NpzDataset", "data_location": "/not/here.npz"}}
+    run = project.train(data_request={"infer": elsewhere})
+    assert run.facts["state"] == "finished"
+    assert "Inference does not answer, so export will fail: data_request.infer.nightly: no data set" in (
+        capsys.readouterr().err
+    )
