@@ -6,6 +6,7 @@ in a batch of 513), and rows under stress in company: a rule that one bad row se
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -13,12 +14,14 @@ from numpy.typing import NDArray
 
 from hyrax_pack.lowering.proving.calling import Function, FunctionRaised, Tensors, call_original
 from hyrax_pack.lowering.proving.comparing import TOLERANCE, find_difference
+from hyrax_pack.lowering.proving.limiting import TookTooLong, limited_time
 from hyrax_pack.lowering.proving.noise import ShakenFunction, measure_noise
 from hyrax_pack.lowering.proving.samples import Columns, Generator, Samples, row_bytes, rows_within, take_rows
 from hyrax_pack.lowering.proving.stress import stress_columns
 
 SIZES = (2, 3, 17)
 _LARGEST, _MOST_ROWS, _MOST_BYTES = 4200, 8000, 16 << 20
+_PATIENCE_S, _TIMES_AS_LONG = 5.0, 10.0  # as the slowest row so far
 _ASKED, _STRESSED, _STRESSED_LEAST, _STRESSED_BYTES = 8, 48, 6, 1 << 20
 
 
@@ -33,16 +36,30 @@ def find_coupling(
         The fields to put under stress.
     """
     random = np.random.default_rng(seed)
+    slowest_s = 0.0  # a row
     for columns, rows in _companies(samples, list(paths), random):
+        size = len(next(iter(columns.values()))) + len(rows)
+        began = time.monotonic()
         try:
-            together = call_original(function, samples, columns)
+            with limited_time(_PATIENCE_S + _TIMES_AS_LONG * slowest_s * size):
+                words = _first_apart(function, shaken, samples, columns, rows)
         except FunctionRaised:
             continue  # for a row that it raises for alone, too; for ordinary rows the gate says so
-        for row in rows:
-            words = _apart(function, shaken, samples, columns, together, row)
-            if words is not None:
-                return words
+        except TookTooLong:
+            return None  # it goes on for ever with some values: no more is asked of it
+        if words is not None:
+            return words
+        slowest_s = max(slowest_s, (time.monotonic() - began) / size)
     return None
+
+
+def _first_apart(
+    function: Function, shaken: ShakenFunction, samples: Samples, columns: Columns, rows: Sequence[int]
+) -> str | None:
+    """Say how the first row that differs from itself alone does so; None where none does."""
+    together = call_original(function, samples, columns)
+    found = (_apart(function, shaken, samples, columns, together, row) for row in rows)
+    return next((words for words in found if words is not None), None)
 
 
 def _companies(samples: Samples, paths: list[str], random: Generator) -> Iterator[tuple[Columns, list[int]]]:

@@ -48,6 +48,9 @@ REPLAYED = {
     + "    table = {0: 1.0}\n    return np.array([table.get(int(v), 2.0) for v in x[:, 0]])\n",
     "an order of equal values": HEAD + "    return np.argsort(x, axis=1)\n",
     "an import": HEAD + "    import scipy\n    return x\n",
+    "a loop that ends for ordinary values alone": HEAD
+    + "    out = []\n    for row in x:\n        while row[0] > np.pi:\n            row = row - 2 * np.pi\n"
+    + "        out.append(row)\n    return np.stack(out)\n",
     "an edge in a logarithm": HEAD + "    return np.floor(np.log10(np.abs(x) + 1))\n",
 }
 
