@@ -47,7 +47,7 @@ class Observation:
     @property
     def with_nan(self) -> tuple[str, ...]:
         """The paths of the fields in which a NaN was seen."""
-        return tuple(path for path, seen in self.fields.items() if seen.nan_share > 0)
+        return tuple(path for path, seen in self.fields.items() if seen.nan_share > 0 and path != OBJECT_ID)
 
     def contract(
         self, fields_read: Collection[str], *, batch: Literal["independent", "joint"] = "independent"
