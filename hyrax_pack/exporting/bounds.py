@@ -31,17 +31,19 @@ _LONGER = 3
 class Bound:
     """The least or greatest value that the model answers for: the same everywhere, or one for each place of a row.
 
-    Where `beside` names a free dimension, `values` are to be added to its size.
+    Where `beside` names a free dimension, `values` are to be added to its size, or to minus its size (`backwards`).
     """
 
     values: tuple[int, ...]
     beside: Dim | None = None
+    backwards: bool = False
 
     def __str__(self) -> str:
         said = ", ".join(map(str, self.values))
         if self.beside is None:
             return said
-        return str(self.beside) if self.values == (0,) else f"{self.beside}{self.values[0]:+d}"
+        size = f"-{self.beside}" if self.backwards else str(self.beside)
+        return size if self.values == (0,) else f"{size}{self.values[0]:+d}"
 
 
 @dataclass(frozen=True)
@@ -112,9 +114,11 @@ def _side(reference: Answering, layout: Layout, pool: Slots, place: int, *, upwa
             if found == beyond:
                 continue
             last, later = found[0], beyond[0]
-            if len(set(found)) == 1 and last is not None and later is not None and later - last == _LONGER:
-                return Bound((last - np.shape(np.asarray(row[other]))[axis],), slot.shape[axis])
-            return unsure
+            if len(set(found)) > 1 or last is None or later is None or abs(later - last) != _LONGER:
+                return unsure
+            size = np.shape(np.asarray(row[other]))[axis]
+            backwards = later < last
+            return Bound((last + size if backwards else last - size,), slot.shape[axis], backwards)
     if set(found) == {None}:
         return None
     unbounded = ANYTHING if upward else -ANYTHING
@@ -154,6 +158,8 @@ def _insert_check(model: ir.Model, layout: Layout, value: ir.Value, bounds: Boun
             return constant(bound.values if len(bound.values) > 1 else bound.values[0])
         other, axis = _place_of(layout, bound.beside)
         size = do("Gather", [do("Shape", [graph.inputs[other]]), constant(axis)])
+        if bound.backwards:
+            size = do("Neg", [size])
         return do("Add", [size, constant(bound.values[0])])
 
     wide = do("Cast", [value], to=ir.DataType.INT64)

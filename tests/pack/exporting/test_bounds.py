@@ -96,23 +96,41 @@ def test_two_columns_have_bounds_of_their_own(export: Export, table: NDArray[np.
             ask(network, table[:1], np.array([wrong]))
 
 
-def test_a_length_is_bound_by_the_sequence_it_counts(export: Export) -> None:
-    rng = np.random.default_rng(2)
-    curves = [rng.normal(size=(steps, 8)).astype(np.float32) for steps in rng.integers(4, 20, 120)]
+RAGGED = np.random.default_rng(2)
+CURVES = [RAGGED.normal(size=(steps, 8)).astype(np.float32) for steps in RAGGED.integers(4, 20, 120)]
 
-    def make(rows: Sequence[int]) -> Any:
-        padded = np.zeros((len(rows), max(len(curves[row]) for row in rows), 8), np.float32)
-        for place, row in enumerate(rows):
-            padded[place, : len(curves[row])] = curves[row]
-        return padded, np.array([len(curves[row]) for row in rows])
 
-    network = export(Packed(), make, returns="tuple")
-    long = rng.normal(size=(2, 40, 8)).astype(np.float32)
-    slots = long, np.array([40, 1])
+def padded_curves(rows: Sequence[int]) -> Any:
+    padded = np.zeros((len(rows), max(len(CURVES[row]) for row in rows), 8), np.float32)
+    for place, row in enumerate(rows):
+        padded[place, : len(CURVES[row])] = CURVES[row]
+    return padded, np.array([len(CURVES[row]) for row in rows])
+
+
+def the_last_step(self: Any, batch: Any) -> torch.Tensor:
+    x, lengths = batch
+    return self.linear(x)[torch.arange(x.shape[0]), lengths - 1]
+
+
+@pytest.mark.parametrize(
+    ("model", "right", "wrong", "says"),
+    [
+        pytest.param(Packed(), [40, 1], [0, 41, -1], r"below 1 or above input_0\.1", id="packed"),
+        pytest.param(
+            Wrapped(the_last_step), [40, -39], [41, -40], r"below -input_0\.1\+1 or above", id="the last step"
+        ),
+    ],
+)
+def test_a_length_is_bound_by_the_sequence_it_counts(
+    export: Export, model: nn.Module, right: list[int], wrong: list[int], says: str
+) -> None:
+    network = export(model, padded_curves, returns="tuple")
+    long = np.random.default_rng(4).normal(size=(2, 40, 8)).astype(np.float32)
+    slots = long, np.array(right)
     np.testing.assert_allclose(ask(network, *slots), network.compute(slots)["output_0"], rtol=1e-5, atol=1e-6)
-    for wrong in ([0, 6], [41, 6], [-1, 6]):
-        with pytest.raises(RunError, match=r"input_1 holds a value below 1 or above input_0\.1"):
-            ask(network, long, np.array(wrong))
+    for value in wrong:
+        with pytest.raises(RunError, match=f"input_1 holds a value {says}"):
+            ask(network, long, np.array([value, 6]))
 
 
 def test_counts_that_no_table_is_asked_for_have_no_bounds(export: Export, table: NDArray[np.float32]) -> None:
