@@ -33,6 +33,7 @@ LAST_WEIGHTS = "last.pt"
 FORMAT = 1
 _WEIGHTS = "weights"
 _OUTSIDE = "kept_outside"
+_RECORDED = "recorded_sha256"
 
 Which = Literal["best", "last"]
 # Letters that cannot be taken for one another when a path is read aloud.
@@ -96,19 +97,31 @@ class Run:
         write_file(self.path / FACTS_FILE, json.dumps({**self.facts, **facts}, indent=2) + "\n")
 
     def recorded(self, file: str) -> dict[str, Any] | None:
-        """What CODE_FILE or DATA_FILE says; None where training stopped before it was written."""
-        path = self.path / file
-        try:
-            found: dict[str, Any] = json.loads(path.read_bytes())
-        except FileNotFoundError:
+        """What CODE_FILE or DATA_FILE says; None where training stopped before it was written.
+
+        Raises
+        ------
+        TrainingError
+            The file is gone, or is not what training wrote.
+        """
+        path, digest = self.path / file, self.facts.get(_RECORDED, {}).get(file)
+        if digest is None:
             return None
-        except (OSError, ValueError) as error:
+        try:
+            data = path.read_bytes()
+        except OSError as error:
             raise TrainingError(f"{path}: unreadable ({error}); put the file back") from error
+        if hashlib.sha256(data).hexdigest() != digest:
+            raise TrainingError(f"{path}: not the file that training wrote; put it back")
+        found: dict[str, Any] = json.loads(data)
         return found
 
     def record(self, file: str, plain: Mapping[str, Any]) -> None:
-        """Write CODE_FILE or DATA_FILE."""
-        write_file(self.path / file, json.dumps(plain, indent=1) + "\n")
+        """Write CODE_FILE or DATA_FILE, and then into the facts what it holds."""
+        text = json.dumps(plain, indent=1) + "\n"
+        write_file(self.path / file, text)
+        digests = {**self.facts.get(_RECORDED, {}), file: hashlib.sha256(text.encode()).hexdigest()}
+        self.note({_RECORDED: digests})
 
     @property
     def kept_outside(self) -> frozenset[str]:

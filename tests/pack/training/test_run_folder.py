@@ -200,3 +200,20 @@ def test_rows_of_validation_that_are_in_training_too_are_said_and_recorded(
     run = train(data_request=requests, split={"train": 1.0})
     assert "20 rows of validate are in the training data too, such as object_id 8040: " in capsys.readouterr().err
     assert (run.recorded("data.json") or {})["in_training"] == {"validate": 20}
+
+
+@pytest.mark.parametrize("file", ["code.json", "data.json"])
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda path: path.unlink(), "unreadable .*; put the file back"),
+        (lambda path: path.write_text("{}"), "not the file that training wrote; put it back"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-20]), "not the file that training wrote; put it back"),
+    ],
+    ids=["gone", "emptied", "cut"],
+)
+def test_what_training_recorded_to_compare_with_is_whole_or_refused(train: Train, file, damage, says) -> None:
+    run = train()
+    damage(run.path / file)
+    with pytest.raises(TrainingError, match=f"{file}: {says}"):
+        run.recorded(file)
