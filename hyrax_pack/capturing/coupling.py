@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from hyrax_runtime.difference import greatest_difference
 
-from hyrax_pack.capturing.rounding import Call, of_row, rounding_of
+from hyrax_pack.capturing.recording import field_paths, only_fields
+from hyrax_pack.capturing.rounding import ANOTHER_SIZE_BITS, ELSEWHERE_BITS, Call, of_row, rounding_of
 
 BATCH_SIZES = (1, 2, 3, 17, 64)
 CROWD = 1024  # more rows than a rule such as "from 200 rows on" would ask for
@@ -136,6 +137,7 @@ def measure_coupling(
     results: Sequence[Sequence[Slot]],
     crowds: Sequence[tuple[Batch, Sequence[Slot]]] = (),
     call: Call | None = None,
+    read: Collection[str] | None = None,
 ) -> Coupling:
     """Compare what each row gave alone with what it gave in every batch, and batches of one size with one another.
 
@@ -149,6 +151,8 @@ def measure_coupling(
         What was given for larger batches.
     call : callable, optional
         The function, to find out how much of a difference is rounding.
+    read : collection of str, optional
+        The paths of the fields that it reads; all, where not given.
     """
     alone = {batch.rows[0]: slots for batch, slots in zip(plan.batches, results, strict=True) if len(batch.rows) == 1}
     scales = _scales(list(alone.values()))
@@ -156,23 +160,23 @@ def measure_coupling(
     greatest, reasons = 0.0, dict[int, str]()
 
     lonely = {batch.rows[0]: batch for batch in plan.batches if len(batch.rows) == 1}
-    rounding = _Rounding(call)
+    rounding = _Rounding(call, read)
     for batch, slots in [*zip(plan.batches, results, strict=True), *crowds]:
         size = len(batch.rows)
         for position, row in enumerate(batch.rows):
             mine = [None if slot is None or not len(slot) else slot[position] for slot in slots]
             same_size = first_of_size.setdefault((size, row), mine)
             for place, one in enumerate(mine):
-                for other, tolerance in (
-                    (_only_row(alone[row], place), _another_size(scales, place, one)),
-                    (same_size[place], _same_size(scales, place, one)),
+                for other, tolerance, bits in (
+                    (_only_row(alone[row], place), _another_size(scales, place, one), ANOTHER_SIZE_BITS),
+                    (same_size[place], _same_size(scales, place, one), ELSEWHERE_BITS),
                 ):
                     difference, reason = _compare(other, one, tolerance)
                     greatest = max(greatest, difference)
                     if reason and place not in reasons and _are_alike(one, other):
                         noise = np.maximum(
-                            rounding.of(batch, slots, place, position),
-                            rounding.of(lonely[row], alone[row], place, 0),
+                            rounding.of(batch, slots, place, position, bits),
+                            rounding.of(lonely[row], alone[row], place, 0, bits),
                         )
                         _, reason = _compare(other, one, tolerance + noise)
                     if reason:
@@ -189,17 +193,20 @@ def _are_alike(one: Slot, other: Slot) -> bool:
 class _Rounding:
     """How much of a difference is rounding, batch by batch: worked out where there is a difference to explain."""
 
-    def __init__(self, call: Call | None) -> None:
-        self._call = call
-        self._known: dict[int, list[Any]] = {}
+    def __init__(self, call: Call | None, read: Collection[str] | None) -> None:
+        self._call, self._read = call, read
+        self._known: dict[tuple[int, int], list[Any]] = {}
 
-    def of(self, batch: Batch, slots: Sequence[Slot], place: int, position: int) -> Any:
+    def of(self, batch: Batch, slots: Sequence[Slot], place: int, position: int, bits: int) -> Any:
         """For one row of one slot of a batch, given what the function made of it."""
         if self._call is None:
             return 0.0
-        if id(batch) not in self._known:
-            self._known[id(batch)] = rounding_of(self._call, batch.data_dict, len(batch.rows), slots)
-        return of_row(self._known[id(batch)], place, position)
+        key = id(batch), bits
+        if key not in self._known:
+            paths = field_paths(batch.data_dict).keys() if self._read is None else self._read
+            given = only_fields(batch.data_dict, set(paths))
+            self._known[key] = rounding_of(self._call, given, len(batch.rows), slots, bits=bits)
+        return of_row(self._known[key], place, position)
 
 
 def _only_row(slots: Sequence[Slot], place: int) -> Slot:

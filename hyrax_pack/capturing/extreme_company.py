@@ -19,7 +19,8 @@ from hyrax_runtime.difference import greatest_difference
 from hyrax_runtime.input_guard import copy_input
 
 from hyrax_pack.capturing.extremes import Change, Literals, changes_of, changes_of_all, changes_of_length, literals_of
-from hyrax_pack.capturing.rounding import Array, Call, Slots, of_row, rounding_of
+from hyrax_pack.capturing.recording import only_fields
+from hyrax_pack.capturing.rounding import ANOTHER_SIZE_BITS, Array, Call, Slots, of_row, rounding_of
 
 NEIGHBOURS = 4
 # Rounding may differ between a batch of one and of several: relative to the value, by float width.
@@ -59,7 +60,7 @@ def find_coupling(
     call : callable
         `to_tensor`, on rows that it may change.
     company : Company
-        Ordinary rows.
+        Ordinary rows, of which the function is given the fields that it reads.
     text : str
         The captured text: what it compares with is tried.
     read : collection of str
@@ -67,6 +68,8 @@ def find_coupling(
     part : tuple of int
         Which of how many equal parts of the attempts to make.
     """
+    together, alone = (only_fields(rows, set(read)) for rows in (company.together, company.alone))
+    company = Company(together, alone, company.rows)
     before = call(copy_input(company.together), company.rows)
     if before is None:
         return None
@@ -137,7 +140,7 @@ def _rounding(call: Call, company: Company, attempt: Attempt, alone: Slots, besi
     """How much of a difference between a row alone and beside others is rounding, in either."""
     given = ((company.alone, 1, alone), (company.together, company.rows, beside))
     both = [
-        rounding_of(call, changed, rows, result)
+        rounding_of(call, changed, rows, result, bits=ANOTHER_SIZE_BITS)
         for data_dict, rows, result in given
         if (changed := with_changed_ends(data_dict, attempt)) is not None
     ]
@@ -156,7 +159,7 @@ def _twice(call: Call, company: Company, neighbours: _Neighbours) -> str | None:
     if found := neighbours.differ(after, [0, *range(2, company.rows)]):
         return f"where a row is there twice, the rows beside it change {found}"
     first = [None if slot is None else slot[:1] for slot in neighbours.before]
-    found = _row_differs(first, after, 1, lambda: rounding_of(call, company.alone, 1, first))
+    found = _row_differs(first, after, 1, lambda: rounding_of(call, company.alone, 1, first, bits=ANOTHER_SIZE_BITS))
     return f"a row that is there twice gives two results {found}" if found else None
 
 

@@ -130,7 +130,9 @@ def prove(
     problems = problems or _what_labels_do(captured, live, plan, with_labels)
     if problems:
         raise ProofError(source_of(captured), problems)
-    coupling = measure_coupling(plan, [slots for _, slots in first["results"]], crowds, _quiet_call(live))
+    coupling = measure_coupling(
+        plan, [slots for _, slots in first["results"]], crowds, _quiet_call(live), first["read"]
+    )
     if coupling.independent and (found := first["coupled"] or other["coupled"]):
         coupling = replace(coupling, independent=False, notes=(*coupling.notes, f"rows touch one another: {found}"))
     return _proof(captured, first, plan, coupling, {len(batch.rows) for batch, _ in crowds})

@@ -23,14 +23,17 @@ Call = Callable[[dict[str, Any], int], Slots | None]
 
 _SHAKES = 6
 # How many last bits to shake by, and how many times what that does is rounding. A weak shake may be rounded away before
-# it reaches the result. The product is what a difference may be relative to a value that does not cancel out: no more
-# than another size of the batch may make of it anyway.
+# it reaches the result. The product is how many last bits each then stands for.
 _STRENGTHS = {8: 64, 64: 8, 512: 2}
-_BITS = 1024  # the product
+_PRODUCT = 1024
+# How many last bits may differ: where rows stand elsewhere in a batch of the same size, and where it has another size,
+# so that sums are made in another order.
+ELSEWHERE_BITS = 64
+ANOTHER_SIZE_BITS = 256
 _OF_THE_ROW_ULPS = 64
 
 
-def rounding_of(call: Call, data_dict: dict[str, Any], rows: int, result: Slots, bits: int = _BITS) -> list[Any]:
+def rounding_of(call: Call, data_dict: dict[str, Any], rows: int, result: Slots, *, bits: int) -> list[Any]:
     """By how much each value of each slot may differ and be rounding: arrays of the slots' shapes, or 0.0.
 
     Parameters
@@ -38,13 +41,13 @@ def rounding_of(call: Call, data_dict: dict[str, Any], rows: int, result: Slots,
     call : callable
         The function, on rows that it may change.
     data_dict : dict
-        Some rows.
+        Some rows: only fields that count, as the greatest number among them limits what is rounding.
     rows : int
         How many.
     result : sequence of ndarray or None
         What it gives for them.
     bits : int
-        How many last bits of the rows to allow for; fewer where the batch has the same size.
+        How many last bits of the rows to allow for.
     """
     floats = [slot.dtype for slot in result if slot is not None and slot.dtype.kind == "f"]
     if not floats:
@@ -56,7 +59,7 @@ def rounding_of(call: Call, data_dict: dict[str, Any], rows: int, result: Slots,
         shaken = _call_shaken(call, data_dict, rows, coarsest * strength, seed)
         for place, (one, other) in enumerate(zip(result, shaken or (), strict=False)):
             if one is not None and other is not None and one.dtype.kind == "f" and one.shape == other.shape:
-                moved[place] = np.maximum(moved[place], times * bits / _BITS * _apart(one, other))
+                moved[place] = np.maximum(moved[place], times * bits / _PRODUCT * _apart(one, other))
     return [
         0.0
         if slot is None or slot.dtype.kind != "f"

@@ -115,6 +115,23 @@ def test_a_feature_is_measured_by_its_own_scale_and_not_by_its_neighbour_s():
     assert not measure(function).independent
 
 
+LEVEL = (1e4 + RNG.normal(0, 30, (80, 4, 6))).astype("f4")
+LEVEL[:, 0, 0] += RNG.random(80, dtype="f4") * 400
+
+
+def above_the_level(rows):
+    return {"image": LEVEL[list(rows)], "object_id": [10**12 + row for row in rows]}
+
+
+@pytest.mark.parametrize("part", [1.0, 0.1, 0.03], ids=["all", "a tenth", "a thirtieth"])
+def test_what_neighbours_add_is_no_rounding_of_a_high_level_or_of_an_id(part):
+    def function(d):
+        above = d["image"] - np.median(d["image"], axis=(1, 2), keepdims=True)
+        return above - np.float32(part) * above.mean()
+
+    assert not measure(function, make_batch=above_the_level).independent
+
+
 def test_the_plan_holds_every_row_alone_and_every_size_together_permuted_and_in_other_company():
     plan = plan_batches(range(100, 180), lambda rows: {"data": {"row": list(rows)}})
     lengths = [len(batch.rows) for batch in plan.batches]
