@@ -25,6 +25,7 @@ from hyrax_pack.resolving.ownership import is_library, is_library_module
 _BOOKKEEPING = frozenset(vars(nn.Module()))
 _CONTAINERS = (OrderedDict, dict, list, set, deque)
 _CELL = "cell_contents"
+_CACHES = (type(functools.lru_cache(len)),)
 # Larger arrays are taken for constants; of larger containers only the items themselves are looked at.
 _LARGEST_BYTES = 2**20
 _MOST_ITEMS = 1000
@@ -116,7 +117,7 @@ class Lasting:
         cls = type(value)
         if cls.__module__.startswith(_TOOLS):
             return
-        if hasattr(value, "cache_clear"):
+        if isinstance(value, _CACHES):  # by class: a settings object may have an answer for every attribute
             self._kept.append(_Cache(value))
         if isinstance(getattr(value, "__dict__", None), dict):
             self._keep_names(path, vars(value), lambda _: True)

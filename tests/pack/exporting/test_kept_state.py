@@ -198,3 +198,17 @@ def test_what_was_there_before_is_put_back_in_place() -> None:
     assert model.kept.names is names
     assert (inner, names, array.tolist(), tensor.tolist()) == ({"a": 1}, ["x"], [0, 0, 0], [0, 0])
     assert not hasattr(model.kept, "new")
+
+
+class Settings(dict):
+    """As settings often are: every attribute has an answer."""
+
+    def __getattr__(self, name: str) -> Any:
+        return self.get(name, Settings())
+
+
+def test_settings_that_answer_for_every_attribute_are_let_be(export: Export) -> None:
+    model = Wrapped(lambda self, x: self.linear(x) * self.settings.scale["by"])
+    model.settings = Settings(scale=Settings(by=2.0))
+    export(model)
+    assert model.settings == {"scale": {"by": 2.0}}
