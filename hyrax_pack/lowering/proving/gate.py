@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from hyrax_pack.lowering.proving.calling import Function, FunctionRaised, Tensors, call_original, raising_rows
 from hyrax_pack.lowering.proving.comparing import differing_rows, find_difference
-from hyrax_pack.lowering.proving.noise import ShakenFunction, measure_noise
+from hyrax_pack.lowering.proving.noise import Noise, ShakenFunction, measure_noise
 from hyrax_pack.lowering.proving.quiet import quiet_stderr
 from hyrax_pack.lowering.proving.reference import ReferenceRuntime
 from hyrax_pack.lowering.proving.samples import Columns, Samples, has_free_axes, row_bytes, rows_within, take_rows
@@ -251,7 +251,12 @@ class _Gate:
         if self._samples.contract.batch == "independent":
             rows = rows[differing_rows(wanted, got, promise.relative)]
         plain = tuple(slot if slot is None or not len(slot) else slot[rows] for slot in case.slots)
-        found = measure_noise(self._shaken, self._samples, take_rows(case.columns, rows), plain)[promise.place]
+
+        def explains(noise: Noise) -> bool:
+            return find_difference(wanted[rows], got[rows], promise.relative, noise[promise.place]) is None
+
+        columns = take_rows(case.columns, rows)
+        found = measure_noise(self._shaken, self._samples, columns, plain, explains)[promise.place]
         noise = np.zeros(wanted.shape)
         noise[rows] = 0.0 if found is None else found
         return noise

@@ -117,9 +117,16 @@ class ShakenFunction:
 
 
 def measure_noise(
-    shaken: ShakenFunction, samples: Samples, columns: Mapping[str, NDArray[Any]], plain: Tensors
+    shaken: ShakenFunction,
+    samples: Samples,
+    columns: Mapping[str, NDArray[Any]],
+    plain: Tensors,
+    is_enough: Callable[[Noise], bool] = lambda _: False,
 ) -> Noise:
-    """Return, per slot, how far rounding moves every value; None for slots that hold no floats."""
+    """Return, per slot, how far rounding moves every value; None for slots that hold no floats.
+
+    It grows with every shaking; `is_enough` says when no more are asked for.
+    """
     noise: list[NDArray[np.float64] | None] = [
         np.zeros(one.shape) if one is not None and one.dtype.kind == "f" else None for one in plain
     ]
@@ -130,6 +137,8 @@ def measure_noise(
                 continue
             grows = (much >= _STRONGER / 2 * little) & (much <= _MOST_GROWTH * little)
             noise[place] = np.maximum(held, np.where(grows, much / _STRONGER, 0.0))
+        if is_enough(noise):
+            break
     return noise
 
 
