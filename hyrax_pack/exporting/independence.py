@@ -9,14 +9,14 @@ from itertools import zip_longest
 from typing import Any, Literal
 
 import numpy as np
-from hyrax_runtime.difference import Apart, along, differences, row_magnitudes, worst_of
+from hyrax_runtime.difference import Apart, differences, worst_of
 from numpy.typing import NDArray
 
 from hyrax_pack.errors import CoupledRowsError
 from hyrax_pack.exporting.answering import Answering, Outputs
-from hyrax_pack.exporting.noise import Answer, NoiseReport, row_errors
+from hyrax_pack.exporting.noise import Answer, NoiseReport
 from hyrax_pack.exporting.slots import Slots, take
-from hyrax_pack.exporting.tolerances import FLOORS_ALLOWED, Noise
+from hyrax_pack.exporting.tolerances import Noise
 from hyrax_pack.exporting.trials import Trial
 from hyrax_pack.exporting.watching import OperatorWatch, UserCode
 
@@ -95,8 +95,9 @@ def check_extreme_company(reference: Answering, pool: Trial, noise: NoiseReport)
         if together is None:
             continue
         for name in noise.outputs:
-            beside = _parted(name, before, together, range(1, _COMPANY), reference, changed, noise)
-            itself = alone and _parted(name, alone, together, range(1), reference, changed, noise)
+            beside = _parted(name, reference, (slots, before), (changed, together), range(1, _COMPANY), noise)
+            lone = (take(changed, [0]), alone)
+            itself = None if alone is None else _parted(name, reference, lone, (changed, together), range(1), noise)
             found = beside or itself
             if found:
                 who = "the rows beside it answer" if beside else "it answers alone and among others"
@@ -116,37 +117,36 @@ def _attempted(reference: Answering, slots: Slots) -> Outputs | None:
 
 def _parted(
     name: str,
-    one: Outputs,
-    other: Outputs,
-    rows: range,
     reference: Answering,
-    slots: Slots,
+    one: tuple[Slots, Outputs | None],
+    other: tuple[Slots, Outputs],
+    rows: range,
     noise: NoiseReport,
 ) -> Apart | None:
-    """Where rows of two answers are further apart than rounding explains, theirs in this batch included; else None."""
+    """Where rows of two batches answer further apart than rounding explains, and in float64 too; else None."""
     part, measured = slice(rows.start, rows.stop), noise.outputs[name]
-    wanted, found = one[name][part], other[name][part]
-    if wanted.shape != found.shape:
-        return Apart(math.inf, 0.0, ())
-    apart = differences(wanted, found)
     slack = measured.slack[np.arange(rows.start, rows.stop) % len(measured.slack)]
-    allowed = np.broadcast_to(measured.allowed(wanted, slack), apart.shape)
-    worst = worst_of(apart, allowed)
-    if worst.within or math.isinf(worst.difference):
-        return None if worst.within else worst
-    allowed = np.maximum(allowed, along(_own_noise(found, allowed, name, reference, slots, part), None, wanted.ndim))
-    worst = worst_of(apart, allowed)
-    return None if worst.within else worst
+
+    def worst(first: Outputs, second: Outputs) -> Apart:
+        wanted, found = first[name][part], second[name][part]
+        if wanted.shape != found.shape:
+            return Apart(math.inf, 0.0, ())
+        return worst_of(differences(wanted, found), measured.allowed(wanted, slack))
+
+    if one[1] is None:
+        return None
+    apart = worst(one[1], other[1])
+    if apart.within:
+        return None
+    with UserCode():  # a row made extreme has more noise than any of the data's; in float64 it has next to none
+        exact = worst(reference.run(one[0], wide=True), reference.run(other[0], wide=True))
+        return None if exact.within else apart
+    return apart if rows.start or apart.difference > _loudest(one[1][name][part], measured) else None
 
 
-def _own_noise(
-    found: NDArray[Any], allowed: NDArray[Any], name: str, reference: Answering, slots: Slots, part: slice
-) -> NDArray[np.float64]:
-    """What the noise of these very rows allows; without float64 an extreme row may differ as its loudest column may."""
-    with UserCode():
-        return FLOORS_ALLOWED * row_errors(found, reference.run(slots, wide=True)[name][part])
-    loudest = row_magnitudes(allowed)
-    return np.where(np.arange(part.start, part.stop)[:, None] == 0, loudest, 0.0)
+def _loudest(values: NDArray[Any], noise: Noise) -> float:
+    """What an extreme row may be off without float64 to tell: as much as its loudest place; whole numbers by any."""
+    return float(noise.allowance.at(values).max(initial=0.0)) if values.dtype.kind == "f" else math.inf
 
 
 def _extremes() -> Iterator[tuple[str, Callable[[NDArray[Any] | None], NDArray[Any] | None]]]:

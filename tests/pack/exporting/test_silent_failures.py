@@ -410,3 +410,20 @@ def test_the_filling_of_a_hole_is_in_the_graph(export: Export, table: NDArray[np
 def test_a_rule_over_the_batch_that_ordinary_rows_never_wake_is_refused(export: Export, answer: Any) -> None:
     with pytest.raises(CoupledRowsError, match=r"multiplied by .*the rows beside it"):
         export(answer)
+
+
+def test_a_rule_that_only_the_greatest_whole_number_wakes_is_refused(
+    export: Export, table: NDArray[np.float32]
+) -> None:
+    pixels = np.clip(np.abs(table) * 40, 0, 200).astype(np.uint8)
+    with pytest.raises(CoupledRowsError, match=r"one row is made of the greatest value, the rows beside it"):
+        export(lambda self, x: self.linear(x.float()) * torch.where((x == 255).any(), 0.5, 1.0), pixels)
+
+
+def test_a_rule_that_every_batch_of_the_data_wakes_shows_in_a_dark_row(export: Export) -> None:
+    with pytest.raises(CoupledRowsError, match=r"it answers alone and among others differently"):
+        export(lambda self, x: self.linear(torch.where((x > 0.3).any(), x / 255, x)))
+
+
+def test_a_bin_that_rounding_moves_in_a_row_made_extreme_is_no_rule_over_the_batch(export: Export) -> None:
+    export(lambda self, x: (self.linear(x) * 1000).floor().long())
