@@ -9,7 +9,7 @@ from typing import Any
 
 from hyrax_runtime.bundle import Bundle, open_bundle
 from hyrax_runtime.contract import FieldContract
-from hyrax_runtime.manifest import FORMAT_MAJOR, FORMAT_MINOR, Manifest, Output, Slot
+from hyrax_runtime.manifest import FORMAT_MAJOR, FORMAT_MINOR, Figures, Manifest, Output, Slot
 from hyrax_runtime.manifest_json import to_json_form
 from hyrax_runtime.showing import printable
 
@@ -112,8 +112,16 @@ def _slots(slots: Sequence[Slot]) -> Iterator[Sequence[str]]:
 
 
 def _output(output: Output) -> Sequence[str]:
-    figures = [f"{figure:.3g}" for figure in (output.tolerance, output.noise_floor, output.scale)]
+    figures = [_figure(figure) for figure in (output.tolerance, output.noise_floor, output.scale)]
     return output.name, f"{output.dtype} {_shape(output.shape)}", *figures, _classes(output.classes)
+
+
+def _figure(figure: Figures) -> str:
+    """One number for the output, or the least and greatest of its columns."""
+    if isinstance(figure, (int, float)):
+        return f"{figure:.3g}"
+    least, greatest = min(figure), max(figure)
+    return f"{least:.3g}" if least == greatest else f"{least:.3g} to {greatest:.3g}"
 
 
 def _classes(classes: Sequence[str] | None) -> str:

@@ -53,3 +53,18 @@ def test_a_damaged_file_ends_with_one_line_and_exit_code_1(
     assert (
         err == f"hyrax-run: {bundle_file}: 16959 bytes, cut short; its manifest makes 16960. Fetch or export it again\n"
     )
+
+
+def test_figures_of_each_column_are_shown_from_the_least_to_the_greatest(
+    bundle_file: Path, forge: Forge, capsys: pytest.CaptureFixture[str]
+) -> None:
+    forge.plain["outputs"][0] |= {
+        "axis": 1,
+        "tolerance": [1.6e-05, 1.6e-04, 1.6e-03],
+        "noise_floor": [1e-06, 1e-05, 1e-04],
+        "scale": [1.0, 10.0, 100.0],
+        "relative_tolerance": [0.0, 0.0, 0.0],
+    }
+    bundle_file.write_bytes(forge.data())
+    assert main(["inspect", str(bundle_file)]) == 0
+    assert "1.6e-05 to 0.0016" in capsys.readouterr().out
