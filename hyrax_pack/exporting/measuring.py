@@ -210,7 +210,13 @@ def _measure(
         answered, reason = answer_wide(reference, answers, joint=True)
     # rows that depend on their company spread by that, too: then only the same company counts
     spreads_by_company = reason is not None and batch == "joint"
-    noise = measure_noise(reference, _of_the_pool(answered) if spreads_by_company else answered, reason)
+    try:
+        noise = measure_noise(reference, _of_the_pool(answered) if spreads_by_company else answered, reason)
+    except NoiseError as error:
+        if reason is not None or batch == "joint":
+            raise
+        answered, reason = list(answers), f"in float64 the model is another function: {str(error).partition(';')[0]}"
+        noise = measure_noise(reference, answered, reason)
     return answered, noise, prove_independence(reference, answered, noise, batch)
 
 

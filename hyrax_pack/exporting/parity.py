@@ -54,6 +54,8 @@ class Fault:
     tolerance: float
     share: float
     not_finite: bool = False
+    whole: bool = False
+    of_values: bool = False
 
 
 @dataclass
@@ -63,7 +65,8 @@ class Gate:
     layout: Layout
     noise: NoiseReport
     lines: dict[str, str] = field(default_factory=dict)
-    guards: Callable[[], Sequence[str]] = tuple  # asked for only where there is a fault to explain
+    guards: Callable[[], Sequence[str]] = tuple  # these two are asked for only where there is a fault to explain
+    imprecise: Callable[[], Sequence[str]] = tuple
     records: dict[str, Record] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     trials: list[str] = field(default_factory=list)
@@ -161,6 +164,8 @@ class Gate:
         self._fault(name, answer, what, worst.difference, worst.allowed, share=worst.share)
         odd = not_finite_rows((*answer.trial.slots, answer.narrow[name], found))
         self.faults[-1].not_finite = bool(odd[rows].all())
+        self.faults[-1].whole = found.dtype.kind in "iu"
+        self.faults[-1].of_values = True
 
     def _fault(
         self,
@@ -208,6 +213,14 @@ class Gate:
                 "Only rows with NaN or infinities differ: ONNX operators such as MaxPool and ArgMax treat them "
                 "otherwise than torch. Replace them in to_tensor, for instance with np.nan_to_num(x)"
             )
+        if all(fault.whole and fault.difference <= 1 for fault in self.faults):
+            return (
+                "It may be rounding that decides, in floor(), round() or a tie of argmax(): return the number itself, "
+                "and round it where it is used."
+            )
+        imprecise = self.imprecise() if all(fault.of_values for fault in self.faults) else ()
+        if imprecise:
+            return "\n".join(imprecise)
         if not right:
             return "Every batch differs: an operator was translated wrongly, or a value of the sample was frozen in."
         if {fault.size for fault in self.faults} == {1}:

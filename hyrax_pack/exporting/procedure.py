@@ -21,6 +21,7 @@ from hyrax_pack.exporting.carried_weights import check_carried_weights
 from hyrax_pack.exporting.drawing import Drawn, draw_graph
 from hyrax_pack.exporting.far_rows import check_far_rows
 from hyrax_pack.exporting.guards import beyond_guards, guards_of
+from hyrax_pack.exporting.imprecise import imprecise_operators
 from hyrax_pack.exporting.independence import Batch, check_extreme_company
 from hyrax_pack.exporting.measuring import Measured, measure_model
 from hyrax_pack.exporting.network import Network
@@ -143,12 +144,15 @@ def hold_against(measured: Measured[Any], drawn: Drawn) -> dict[str, Record]:
     def guards() -> Sequence[str]:
         return [str(guard) for guard in guards_of(measured, drawn.heard)]
 
+    def imprecise() -> Sequence[str]:
+        return imprecise_operators(drawn.graph)
+
     try:
         session = open_session(drawn.graph, drawn.weights.data if drawn.weights.size else None)
     except SessionError as error:
         cure = _cure_of_precision(measured) if "NOT_IMPLEMENTED" in str(error) else ""
         raise ParityError(f"the finished graph does not run: {error}{cure}") from error
-    records = Gate(drawn.layout, measured.noise, drawn.lines, guards).check(session, measured.answers)
+    records = Gate(drawn.layout, measured.noise, drawn.lines, guards, imprecise).check(session, measured.answers)
     check_far_rows(session, measured.reference, drawn.layout, measured.answers[0].trial.slots)
     return records
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 import torch
+from torch.nn import functional
 
-from hyrax_pack.errors import ExportError, OperatorError
+from hyrax_pack.errors import ExportError, OperatorError, ParityError
 from hyrax_pack.exporting import Network
 
 Export = Callable[..., Network]
@@ -108,3 +109,25 @@ def test_a_gradient_inside_the_model_is_named_with_its_line(export: Export) -> N
 
     with pytest.raises(OperatorError, match=r"takes a gradient while it answers \(test_refusals_are_readable.py:\d+"):
         export(slope)
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        pytest.param(
+            lambda self, x: functional.group_norm(x + 3e4, 2)[:, :4],
+            r"The graph holds (Instance|Group)Normalization: onnxruntime loses digits where a group has few values",
+            id="a norm of values on a high level",
+        ),
+        pytest.param(
+            lambda self, x: (self.linear(x) * 1e6).round().long(),
+            r"It may be rounding that decides, in floor\(\), round\(\) or a tie",
+            id="whole numbers on an edge",
+        ),
+    ],
+)
+def test_where_onnxruntime_is_less_exact_the_refusal_names_the_cause(
+    export: Callable[..., Any], answer: Callable[..., Any], says: str
+) -> None:
+    with pytest.raises(ParityError, match=says):
+        export(answer)
