@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 from hyrax_runtime.contract import Dim
+from hyrax_runtime.session import HOLDS_A_VALUE
 
 from hyrax_pack.exporting.answering import Answering
 from hyrax_pack.exporting.slots import Layout, Slots, free_axes, take
@@ -135,7 +136,7 @@ def check_bounds(model: ir.Model, layout: Layout, bounds: Sequence[Bounds]) -> t
             continue
         value = model.graph.inputs[names.index(each.place)]
         slot = layout.slots[each.place]
-        _insert_check(model, layout, value, each, f"{slot.graph_input} holds a value {each}")
+        _insert_check(model, layout, value, each, f"{slot.graph_input}{HOLDS_A_VALUE}{each}")
         notes.append(f"slot {each.place} of to_tensor: the graph refuses values {each}, as the model does")
     return tuple(notes)
 

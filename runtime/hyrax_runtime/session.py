@@ -39,6 +39,8 @@ WEIGHTS_FILE = "weights.bin"
 # Where onnxruntime looks for external data beside the in-memory table: beneath a device, where no file can ever be.
 NOWHERE = os.path.join(os.devnull, "none")  # noqa: PTH118 - a name for onnxruntime, not a path of ours
 VERSION: str = ort.__version__
+# Stands in the name of a node that fails where a value is out of the model's bounds: the name says what is wrong.
+HOLDS_A_VALUE = " holds a value "
 
 FAILURES = (
     native.Fail,
@@ -162,7 +164,12 @@ class Session:
         return finish
 
     def _failed(self, error: BaseException) -> RunError:
-        return RunError(f"{self.provider} failed while running the graph: {_first_line(error)}")
+        said = _first_line(error)
+        _, stands, rest = said.partition("Name:'")
+        refused = rest.partition("' Status Message:")[0]
+        if stands and HOLDS_A_VALUE in refused:
+            return RunError(f"{refused}, which the model refuses; leave such rows out")
+        return RunError(f"{self.provider} failed while running the graph: {said}")
 
     def bare_run(self) -> Callable[[Mapping[str, NDArray[Any]]], list[NDArray[Any]]]:
         """Return onnxruntime's own `run` of every output: what a call is measured against. Keep the session alive."""
