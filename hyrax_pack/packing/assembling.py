@@ -141,6 +141,7 @@ def _manifest_of(network: Network, contents: Contents, golden: Golden) -> Callab
             batch_proof=network.batch_proof,
             provenance=dict(contents.provenance),
             metrics={name: float(value) for name, value in contents.metrics.items() if math.isfinite(value)},
+            extensions={},
         )
 
     return manifest_of

@@ -301,7 +301,7 @@ def _source_file(trained: Trained) -> Path | None:
 def _record_own_source(bundle: Bundle, origin: str, say: Say) -> None:
     """Record the source in this user's trust store: whoever exports a text has run it."""
     from hyrax_runtime.errors import TrustError
-    from hyrax_runtime.trust import record_trust
+    from hyrax_runtime.trust_store import record_trust
 
     if bundle.source_sha256 is None:
         return

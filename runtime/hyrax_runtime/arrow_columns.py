@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +18,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from hyrax_runtime.frozen import Frozen
+
 # What Parquet puts between a list and the members of its elements, by whoever wrote the file.
 _LIST_WORDS = ("list", "element", "item", "array", "bag", "array_element")
 
 
-@dataclass(frozen=True)
-class Leaf:
+class Leaf(Frozen):
     """One column that holds values: its way down through structs and lists, and what it is as a column of its own."""
 
     parts: tuple[str, ...]

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hyrax_runtime.frozen import Frozen
 from hyrax_runtime.page_locked import page_locked
 
 NO_GRAPH = -1  # onnxruntime's word for a run that is neither recorded nor replayed
@@ -93,8 +94,7 @@ class _Buffers:
             self.inputs[name].update_inplace(array if host is None else host)
 
 
-@dataclass(frozen=True)
-class Staged:
+class Staged(Frozen):
     """A batch on the device; `rows` of its rows are the caller's."""
 
     rows: int

@@ -10,9 +10,8 @@ import hashlib
 import os
 import threading
 import zlib
-from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from hyrax_runtime import container
 from hyrax_runtime.container import Entry, Layout, Place
@@ -34,6 +33,9 @@ from hyrax_runtime.replay_text import check_text
 from hyrax_runtime.stored_file import StoredFile
 from hyrax_runtime.verified_stamps import is_stamped, write_stamp
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 GRAPH = "model.onnx"
 SOURCE = "to_tensor.py"
 WEIGHTS = "weights.bin"
@@ -46,8 +48,8 @@ class Bundle:
 
     Attributes
     ----------
-    path : Path
-        Where it was opened.
+    where : str
+        The path that it was opened by.
     id : str
         `sha256:` and the digest of the manifest in hex; it names every byte of the file.
     manifest : Manifest
@@ -57,7 +59,7 @@ class Bundle:
     """
 
     def __init__(self, file: StoredFile, manifest_bytes: bytes, plain: dict[str, Any], manifest: Manifest) -> None:
-        self.path = file.path
+        self.where = file.path
         self.id = f"sha256:{hashlib.sha256(manifest_bytes).hexdigest()}"
         self.manifest = manifest
         self.plain = plain
@@ -72,7 +74,7 @@ class Bundle:
         self._mapping = threading.Lock()
 
     def __repr__(self) -> str:
-        return f"Bundle({str(self.path)!r}, {self.id})"
+        return f"Bundle({self.where!r}, {self.id})"
 
     def __enter__(self) -> Bundle:
         return self
@@ -86,6 +88,13 @@ class Bundle:
         """Close the file. Weights that were handed out stay readable while anybody holds them."""
         self._weights = None
         self._file.close()
+
+    @property
+    def path(self) -> Path:
+        """The same, as a path."""
+        from pathlib import Path  # late: 4 ms of a start
+
+        return Path(self.where)
 
     @property
     def contract(self) -> InputContract:
@@ -136,7 +145,7 @@ class Bundle:
         member = self._members[name]
         data = self._file.read_at(self._places[name].data_at, member.size)
         if hashlib.sha256(data).digest() != member.sha256:
-            raise _wrong_digest(self.path, name)
+            raise _wrong_digest(self.where, name)
         return data
 
     def weights(self, *, verify: bool = True, stamp: bool = True) -> memoryview | None:
@@ -174,10 +183,10 @@ class Bundle:
         if not (stamp and is_stamped(identity, self.id)):
             found = self._file.digests_at(self._places[WEIGHTS].data_at, member.size)
             if found != (member.sha256, member.crc32):
-                raise _wrong_digest(self.path, WEIGHTS)
+                raise _wrong_digest(self.where, WEIGHTS)
             for offset, length in self._padding:
                 if any(self._file.read_at(self._places[WEIGHTS].data_at + offset, length)):
-                    raise HeaderError(f"{self.path}: the padding in {WEIGHTS} is not zero; {_FETCH}")
+                    raise HeaderError(f"{self.where}: the padding in {WEIGHTS} is not zero; {_FETCH}")
             self._file.require_unchanged()
             if stamp and self._file.identity() == identity:
                 write_stamp(identity, self.id)
@@ -196,7 +205,7 @@ def open_bundle(path: str | os.PathLike[str]) -> Bundle:
     """
     if not isinstance(path, str | os.PathLike):
         raise UsageError(f"a bundle is opened by its path, not by a {type(path).__name__}")
-    file = StoredFile(Path(path))
+    file = StoredFile(os.fsdecode(path))
     try:
         return _read_bundle(file)
     except BaseException:
@@ -212,8 +221,8 @@ def lay_out_bundle(manifest: bytes, members: tuple[Member, ...]) -> Layout:
 
 def _read_bundle(file: StoredFile) -> Bundle:
     manifest_bytes = _read_manifest(file)
-    plain = decode_manifest(manifest_bytes, str(file.path))
-    manifest = parse_manifest(plain, str(file.path))
+    plain = decode_manifest(manifest_bytes, file.path)
+    manifest = parse_manifest(plain, file.path)
     bundle = Bundle(file, manifest_bytes, plain, manifest)
     layout = bundle._layout
     if layout.size != file.size:
@@ -268,7 +277,7 @@ def _check_graphs(graphs: list[tuple[Role, GraphFacts]], bundle: Bundle) -> tupl
             check_fields(facts, bundle.manifest)
     weights = bundle._members.get(WEIGHTS)
     return check_tiling(
-        (tensor for _, facts in graphs for tensor in facts.extents), weights.size if weights else None, str(bundle.path)
+        (tensor for _, facts in graphs for tensor in facts.extents), weights.size if weights else None, bundle.where
     )
 
 
@@ -288,7 +297,7 @@ def _check_member(file: StoredFile, place: Place, member: Member | None) -> byte
     return data
 
 
-def _wrong_digest(path: Path, name: str) -> DigestError:
+def _wrong_digest(path: str, name: str) -> DigestError:
     return DigestError(f"{path}: the bytes of {name} are not those that its sha256 and CRC-32 name; {_FETCH}")
 
 

@@ -18,7 +18,8 @@ import hashlib
 import struct
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from hyrax_runtime.frozen import Frozen
 
 MAGIC = b"HYRAX\x01\r\n\x1a\n"  # the line ends show a transfer in text mode, the 0x1A stops a DOS `type`
 HEAD = struct.Struct("<10sI32s")
@@ -48,8 +49,7 @@ _PADDING_ID = 0xD935
 _NEEDS_64 = 0xFFFFFFFF
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(Frozen):
     """What a header needs to know of one member; `align` is that of the first data byte."""
 
     name: str
@@ -58,8 +58,7 @@ class Entry:
     align: int
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(Frozen):
     """Where a member stands; `header` is its whole local header, padding included."""
 
     entry: Entry
@@ -77,8 +76,7 @@ class Place:
         return self.data_at + self.entry.size
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(Frozen):
     """A whole archive: its members in order, and the bytes that follow the last of them."""
 
     places: tuple[Place, ...]

@@ -7,8 +7,9 @@ an array, so the form is part of the contract and the caller's data is converted
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from hyrax_runtime.frozen import Frozen
 
 Kind = Literal["array", "ragged", "string", "bytes"]
 Form = Literal["list", "stacked", "collated"]
@@ -19,8 +20,7 @@ BATCH_AXIS = "N"
 OBJECT_ID = "object_id"
 
 
-@dataclass(frozen=True)
-class FieldContract:
+class FieldContract(Frozen):
     """One field of `data_dict`.
 
     Attributes
@@ -72,8 +72,7 @@ class FieldContract:
         return self.path.split("/", 1)[-1]
 
 
-@dataclass(frozen=True)
-class InputContract:
+class InputContract(Frozen):
     """Every field that training saw, in the order of `data_dict`.
 
     Attributes

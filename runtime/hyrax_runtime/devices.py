@@ -6,14 +6,15 @@ on the CPU. Here a device is a demand: the provider behind it runs, or `Provider
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from hyrax_runtime.errors import ProviderError, UsageError
 from hyrax_runtime.folders import user_cache_folder
+from hyrax_runtime.frozen import Frozen
 from hyrax_runtime.nearest import nearest_name
 
 DeviceName = Literal["cpu", "cuda", "tensorrt"]
@@ -41,8 +42,7 @@ LIBRARIES: dict[DeviceName, tuple[tuple[str, str, str], ...]] = {
 }
 
 
-@dataclass(frozen=True)
-class Device:
+class Device(Frozen):
     """A device as asked for; `index` counts the machine's GPUs, and is 0 for the CPU."""
 
     name: DeviceName
@@ -99,11 +99,11 @@ def cache_folder(device: Device) -> str | None:
     if device.name != "tensorrt":
         return None
     try:
-        folder = user_cache_folder() / "tensorrt"
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = os.path.join(user_cache_folder(), "tensorrt")
+        os.makedirs(folder, exist_ok=True)
     except OSError:
         return None  # a cache saves time, and no more
-    return str(folder)
+    return folder
 
 
 def absent_provider(

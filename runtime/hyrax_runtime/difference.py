@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from hyrax_runtime.frozen import Frozen
 
 ULPS_OF_A_COLUMN = 64
 # An axis of more places than this is held to one tolerance.
@@ -46,8 +47,7 @@ def greatest_difference(wanted: NDArray[Any], got: NDArray[Any]) -> float:
     return _float_difference(wanted, got)
 
 
-@dataclass(frozen=True)
-class Allowance:
+class Allowance(Frozen):
     """How far a value may be off: the greater of `tolerance` and `relative` times its row's own magnitude.
 
     A row's magnitude is its greatest finite value, at the same place of `axis`; `tolerance` and `relative` are one
@@ -102,8 +102,7 @@ def along(figures: NDArray[np.float64], axis: int | None, ndim: int) -> NDArray[
     return figures.reshape(shape)
 
 
-@dataclass(frozen=True)
-class Apart:
+class Apart(Frozen):
     """The place of two arrays that comes closest to what is allowed there, or goes beyond it the furthest."""
 
     difference: float

@@ -17,12 +17,12 @@ Data stands in attributes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+from hyrax_runtime.frozen import Frozen, replace
 
-@dataclass(frozen=True)
-class Problem:
+
+class Problem(Frozen):
     """One fault among several: `where` is a key path or a place, `what` says what was found and expected."""
 
     where: str
@@ -32,7 +32,6 @@ class Problem:
         return f"{self.where}: {self.what}" if self.where else self.what
 
 
-@dataclass(frozen=True)
 class RowProblem(Problem):
     """A fault of one row of the field `where`."""
 

@@ -9,10 +9,10 @@ outputs exactly as the manifest describes them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from hyrax_runtime.contract import BATCH_AXIS, Dim
 from hyrax_runtime.errors import OperatorError, SignatureMismatchError
+from hyrax_runtime.frozen import Frozen
 from hyrax_runtime.graph_tensors import Extent, read_extents, require_inside
 from hyrax_runtime.manifest import IR_VERSIONS, OPSETS, Manifest
 from hyrax_runtime.onnx_messages import Message, MessageReader, name_of, text_of
@@ -37,8 +37,7 @@ _DTYPES = {
 _CURE = "Export the bundle again with hyrax-pack 1.x"
 
 
-@dataclass(frozen=True)
-class Port:
+class Port(Frozen):
     """One input or output of a graph: its dtype, and its shape where it has one (None for a size not given)."""
 
     name: str
@@ -46,8 +45,7 @@ class Port:
     shape: tuple[Dim | None, ...] | None
 
 
-@dataclass(frozen=True)
-class GraphFacts:
+class GraphFacts(Frozen):
     """What the gate learnt of a graph on the way."""
 
     where: str

@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from hyrax_runtime.container import TENSOR_ALIGN
 from hyrax_runtime.errors import ExternalDataError, ProtobufError
+from hyrax_runtime.frozen import Frozen
 from hyrax_runtime.onnx_messages import Message, integers, name_of, text_of
 
 WEIGHTS_NAME = "weights.bin"
@@ -27,8 +27,7 @@ _DESCRIPTION = {"dims", "packed_dims", "data_type", "name", "doc_string", "metad
 _CURE = "Export the bundle again with hyrax-pack 1.x"
 
 
-@dataclass(frozen=True)
-class Extent:
+class Extent(Frozen):
     """The bytes of weights.bin that one tensor takes."""
 
     offset: int

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from hyrax_runtime.contract import Dim, InputContract
+from hyrax_runtime.frozen import Frozen
 
 FORMAT_MAJOR = 1
 FORMAT_MINOR = 0
@@ -47,8 +47,7 @@ ITEM_SIZE: dict[str, int] = {
 }
 
 
-@dataclass(frozen=True)
-class Member:
+class Member(Frozen):
     """One file inside the bundle; `sha256` is the digest as 32 bytes, `align` that of its first data byte."""
 
     name: str
@@ -59,8 +58,7 @@ class Member:
     align: int
 
 
-@dataclass(frozen=True)
-class Requirement:
+class Requirement(Frozen):
     """A module that the captured text imports, and the distribution that brought it when it was packed."""
 
     module: str
@@ -68,8 +66,7 @@ class Requirement:
     version: str | None
 
 
-@dataclass(frozen=True)
-class Slot:
+class Slot(Frozen):
     """One place of the tuple that `to_tensor` returns.
 
     `kind` is `tensor` (rows are there), `none` or `empty` (absent at inference, as a label is). `graph_input` names the
@@ -83,8 +80,7 @@ class Slot:
     graph_input: str | None
 
 
-@dataclass(frozen=True)
-class Reason:
+class Reason(Frozen):
     """Why `to_tensor` was not lowered: what in which line, and how to write it so that it lowers."""
 
     text: str
@@ -93,8 +89,7 @@ class Reason:
     hint: str | None = None
 
 
-@dataclass(frozen=True)
-class Preprocessing:
+class Preprocessing(Frozen):
     """How `to_tensor` travels: as text to replay, lowered into ONNX, or both with the quicker marked."""
 
     forms: tuple[Literal["replay", "lowered"], ...]
@@ -106,8 +101,7 @@ class Preprocessing:
     reason: Reason | None = None
 
 
-@dataclass(frozen=True)
-class GraphInput:
+class GraphInput(Frozen):
     """One input of model.onnx; `shape` begins with "N"."""
 
     name: str
@@ -115,8 +109,7 @@ class GraphInput:
     shape: tuple[Dim, ...]
 
 
-@dataclass(frozen=True)
-class Graph:
+class Graph(Frozen):
     """The network: model.onnx."""
 
     opset: int
@@ -124,8 +117,7 @@ class Graph:
     inputs: tuple[GraphInput, ...]
 
 
-@dataclass(frozen=True)
-class Output:
+class Output(Frozen):
     """One output, with the greatest difference from torch that counts as equal.
 
     That is max(`tolerance`, `relative_tolerance` x the row's magnitude), absolute; 0.0 for integers and bools.
@@ -144,8 +136,7 @@ class Output:
     axis: int | None = None
 
 
-@dataclass(frozen=True)
-class GoldenColumn:
+class GoldenColumn(Frozen):
     """Where one golden column stands: values in one member, and for rows of differing length offsets in another.
 
     `path` is a field's path for raw input, a graph input's or output's name otherwise. `shape` is that of the whole
@@ -163,8 +154,7 @@ class GoldenColumn:
     shapes: str | None = None
 
 
-@dataclass(frozen=True)
-class Golden:
+class Golden(Frozen):
     """Raw input, what to_tensor made of it, and every output, for the same rows."""
 
     rows: int
@@ -173,8 +163,7 @@ class Golden:
     outputs: tuple[GoldenColumn, ...]
 
 
-@dataclass(frozen=True)
-class Manifest:
+class Manifest(Frozen):
     """The whole manifest.
 
     `parity`, `batch_proof`, `provenance` and `metrics` are records for people and programs: text keys; values are None,
@@ -193,4 +182,4 @@ class Manifest:
     batch_proof: dict[str, Any]
     provenance: dict[str, Any]
     metrics: dict[str, float]
-    extensions: dict[str, Any] = field(default_factory=dict)
+    extensions: dict[str, Any]

@@ -7,7 +7,6 @@ Parsing has two parts. Here, the shape: every key, type, range and closed list, 
 from __future__ import annotations
 
 import re
-from dataclasses import asdict
 from typing import Any
 
 from hyrax_runtime.container import MAX_MEMBER_SIZE, MAX_MEMBERS, MEMBER_ALIGN, WEIGHTS_ALIGN
@@ -78,6 +77,8 @@ def parse_manifest(raw: dict[str, Any], source: str) -> Manifest:
 
 def manifest_to_plain(manifest: Manifest) -> dict[str, Any]:
     """`manifest` as maps, lists and leaves, the reverse of `parse_manifest`."""
+    from dataclasses import asdict  # only a writer asks
+
     plain = asdict(manifest)
     extensions = plain.pop("extensions")
     return {"format": {"major": FORMAT_MAJOR, "minor": FORMAT_MINOR}, **_as_lists(plain), **extensions}

@@ -8,10 +8,10 @@ onnx.proto for IR version 14.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from hyrax_runtime.errors import OperatorError, ProtobufError
+from hyrax_runtime.frozen import Frozen
 
 MAX_DEPTH = 64
 MAX_FIELDS = 4_000_000
@@ -20,8 +20,7 @@ Message = dict[str, Any]
 _WIRE_TYPE = {"int": 0, "fixed64": 1, "bytes": 2, "refused": 2, "fixed32": 5}
 
 
-@dataclass(frozen=True)
-class Field:
+class Field(Frozen):
     """One field of a message; `of` names the message that it holds, `once` the group of which one member may stand."""
 
     name: str

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,6 +21,7 @@ from hyrax_runtime.errors import (
     UsageError,
 )
 from hyrax_runtime.forking import put_right_after_fork
+from hyrax_runtime.frozen import replace
 from hyrax_runtime.manifest import Manifest
 from hyrax_runtime.outputs import Arrays, Outputs, empty_outputs
 from hyrax_runtime.pieces import Pieces
@@ -32,6 +31,8 @@ from hyrax_runtime.settings import Python, Settings, Tuning, is_count
 from hyrax_runtime.trust import Trust
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from hyrax_runtime.proving import Proving
     from hyrax_runtime.selftest import Report
     from hyrax_runtime.streaming import Step
@@ -45,7 +46,6 @@ class Predictor:
 
     Attributes
     ----------
-    path : Path
     id : str
         `sha256:<bundle id>`.
     manifest : Manifest
@@ -58,7 +58,8 @@ class Predictor:
     """
 
     def __init__(self, bundle: Bundle, settings: Settings, trust: Trust) -> None:
-        self.path: Path = bundle.path.absolute()
+        # not abspath: `..` after a link is another folder than without either
+        self.where: str = bundle.where if os.path.isabs(bundle.where) else os.path.join(os.getcwd(), bundle.where)
         self.id: str = bundle.id
         self.manifest: Manifest = bundle.manifest
         self.contract: InputContract = bundle.contract
@@ -76,6 +77,13 @@ class Predictor:
         self._watches: tuple[Watch, ...] = ()
         self._changing_watches = threading.Lock()
         put_right_after_fork(self)
+
+    @property
+    def path(self) -> Path:
+        """Where the bundle was opened, as an absolute path."""
+        from pathlib import Path
+
+        return Path(self.where)
 
     def after_fork_in_child(self) -> None:
         """Begin with a lock that nobody holds."""
@@ -188,12 +196,12 @@ class Predictor:
         self.close()
 
     def __repr__(self) -> str:
-        return f"Predictor({str(self.path)!r}, {self.id}, {self.provider})"
+        return f"Predictor({self.where!r}, {self.id}, {self.provider})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         # the same form there as here; where Python does not run, nobody may have allowed it
         settings = replace(self.settings, python="never") if self.lowered else self.settings
-        return _load_again, (str(self.path), self.id, settings)
+        return _load_again, (self.where, self.id, settings)
 
     @property
     def _proving(self) -> Proving:
@@ -349,6 +357,6 @@ def proven_here(predictor: Predictor) -> Predictor:
         import logging
 
         notice = "%s: %s; running the self-test once"
-        logging.getLogger(__name__).warning(notice, predictor.path, ", ".join(others))
+        logging.getLogger(__name__).warning(notice, predictor.where, ", ".join(others))
         predictor.selftest().require_passed()
     return predictor

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
@@ -12,6 +11,7 @@ from hyrax_runtime.bundle import Bundle
 from hyrax_runtime.contract_check import DataDict, InputCheck
 from hyrax_runtime.environment import describe_here, packed_environment
 from hyrax_runtime.errors import HyraxError
+from hyrax_runtime.frozen import Frozen
 from hyrax_runtime.outputs import Arrays
 from hyrax_runtime.routes import Route, open_graph
 from hyrax_runtime.selftest import Proof, Report
@@ -19,8 +19,7 @@ from hyrax_runtime.session import VERSION, Session
 from hyrax_runtime.settings import Settings
 
 
-@dataclass(frozen=True)
-class Proving:
+class Proving(Frozen):
     """A predictor's parts; `run` is what it does with a checked batch."""
 
     bundle: Bundle

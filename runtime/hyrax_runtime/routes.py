@@ -8,21 +8,20 @@ lowered    fields -----------fused.onnx----------------> outputs
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
 from hyrax_runtime.bundle import Bundle
 from hyrax_runtime.contract import InputContract
 from hyrax_runtime.errors import NotLoweredError, UntrustedError, UsageError
 from hyrax_runtime.feeding import Feed, Feeds, field_feed, replay_feed
+from hyrax_runtime.frozen import Frozen, replace
 from hyrax_runtime.replay import check_requirements, compile_protected
 from hyrax_runtime.session import Session, open_session
 from hyrax_runtime.settings import Python, Settings
 from hyrax_runtime.trust import Trust, require_trust
 
 
-@dataclass(frozen=True)
-class Route:
+class Route(Frozen):
     """A bundle made ready to run.
 
     `feed` makes what `session` takes from a batch that fits `contract`; `tensors` makes what `to_tensor` would give,
@@ -86,13 +85,13 @@ def _runs_lowered(bundle: Bundle, python: Python) -> bool:
     if python == "never":
         reason = preprocessing.reason
         because = f": {reason.text}" + (f" (line {reason.line})" if reason.line else "") if reason else ""
-        raise NotLoweredError(f"{bundle.path}: python='never', and its to_tensor travels as Python only{because}")
+        raise NotLoweredError(f"{bundle.where}: python='never', and its to_tensor travels as Python only{because}")
     return False
 
 
 def _replay_route(bundle: Bundle, settings: Settings) -> Route:
     preprocessing = bundle.manifest.preprocessing
-    check_requirements(preprocessing.requirements, str(bundle.path))
+    check_requirements(preprocessing.requirements, bundle.where)
     function = compile_protected(bundle.source or "", on_copy=preprocessing.mutates_input)
     feed = replay_feed(function, preprocessing)
     return Route(False, bundle.contract, feed, open_graph(bundle, "model.onnx", settings), feed)

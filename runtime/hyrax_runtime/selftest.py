@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, Literal
 
 import numpy as np
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from hyrax_runtime.contract_check import nest
 from hyrax_runtime.difference import Allowance, compare, lowering_allowance, rounding_allowance
 from hyrax_runtime.errors import DriftError, HyraxError
+from hyrax_runtime.frozen import Frozen
 from hyrax_runtime.golden import decode_column
 from hyrax_runtime.manifest import Golden, Manifest
 
@@ -27,8 +28,7 @@ StageName = Literal["to_tensor", "graph", "device"]
 Arrays = Mapping[str, NDArray[Any]]
 
 
-@dataclass(frozen=True)
-class Stage:
+class Stage(Frozen):
     """One comparison: `where` is the graph input or output.
 
     `difference` and `tolerance` are absolute, at the place that comes closest to what is allowed there or goes beyond
@@ -46,8 +46,7 @@ class Stage:
     note: str = ""
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(Frozen):
     """What a self-test found.
 
     `placement` counts operators by the execution provider that runs them. `here` and `packed` are the versions on this

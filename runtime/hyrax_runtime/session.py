@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +29,7 @@ from hyrax_runtime.devices import (
 )
 from hyrax_runtime.errors import HyraxError, ProviderError, RunError, SessionError, UsageError
 from hyrax_runtime.forking import put_right_after_fork
+from hyrax_runtime.frozen import Frozen, replace
 from hyrax_runtime.settings import Memory, Tuning, is_count, parse_memory
 
 if TYPE_CHECKING:
@@ -60,8 +60,7 @@ FAILURES = (
 NUMPY_NAME = {"float": "float32", "double": "float64", "string": "str"}  # the others bear numpy's names
 
 
-@dataclass(frozen=True)
-class Tensor:
+class Tensor(Frozen):
     """An input or output as the graph declares it: numpy's name for the dtype, names for free dimensions."""
 
     name: str

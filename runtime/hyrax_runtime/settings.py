@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from hyrax_runtime.errors import UsageError
+from hyrax_runtime.frozen import Frozen, replace
 
 Python = Literal["allow", "never"]
 Memory = Literal["shared", "fast"]
@@ -20,8 +20,7 @@ def is_count(value: object) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool) and int(value) >= 1
 
 
-@dataclass(frozen=True)
-class Tuning:
+class Tuning(Frozen):
     """What is quicker for some, and not for all.
 
     Attributes
@@ -49,8 +48,7 @@ class Tuning:
             raise UsageError(f"graph_batches={self.graph_batches!r}: whole numbers of at least 1")
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(Frozen):
     """The arguments of `load`, but for path and trust."""
 
     device: str = "cpu"

@@ -9,7 +9,6 @@ import stat
 import threading
 import weakref
 import zlib
-from pathlib import Path
 
 from hyrax_runtime.errors import ChangedError, SizeError, UnreadableError
 
@@ -21,7 +20,7 @@ class StoredFile:
 
     Attributes
     ----------
-    path : Path
+    path : str
         What was asked for.
     size : int
         In bytes, when it was opened.
@@ -32,7 +31,7 @@ class StoredFile:
         There is no such file, it may not be read, or it is a folder, pipe or device.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str) -> None:
         self.path = path
         # Without O_NONBLOCK, opening a pipe that nobody writes to would wait for ever.
         flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)

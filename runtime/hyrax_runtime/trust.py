@@ -10,15 +10,11 @@ Python is no sandbox: text that is allowed to run may do whatever the user may.
 from __future__ import annotations
 
 import re
-import shlex
-from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from hyrax_runtime.bundle import Bundle
 from hyrax_runtime.errors import PinError, UntrustedError, UsageError
-from hyrax_runtime.trust_store import Trusted, TrustStore
-
-__all__ = ["Pin", "Trust", "TrustPolicy", "TrustStore", "Trusted", "record_trust", "require_trust"]
+from hyrax_runtime.frozen import Frozen
 
 _BUNDLE_ID = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -34,8 +30,7 @@ class TrustPolicy(Protocol):
 Trust = str | TrustPolicy | None
 
 
-@dataclass(frozen=True)
-class Pin:
+class Pin(Frozen):
     """Exactly one file is meant: the one with this bundle id (`sha256:` and 64 lower-case hex digits)."""
 
     bundle_id: str
@@ -51,7 +46,7 @@ class Pin:
         """Raise PinError unless `bundle` is the pinned file."""
         if bundle.id != self.bundle_id:
             raise PinError(
-                f"{bundle.path}: is {bundle.id}; pinned is {self.bundle_id}. Fetch the pinned file, or change the pin"
+                f"{bundle.where}: is {bundle.id}; pinned is {self.bundle_id}. Fetch the pinned file, or change the pin"
             )
 
 
@@ -83,22 +78,20 @@ def require_trust(bundle: Bundle, trust: Trust = None, *, runs_python: bool = Tr
                 f"trust={trust!r}: expected None, 'sha256:<bundle id>' or a policy such as Pin('sha256:…')"
             )
         policy.require(bundle)
-    elif runs_python and bundle.source_sha256 is not None and bundle.source_sha256 not in TrustStore():
-        file = shlex.quote(str(bundle.path))
-        raise UntrustedError(
-            f"{bundle.path}: holds Python that nobody here has allowed to run "
-            f"(to_tensor.py, sha256 {bundle.source_sha256})\n"
-            f"  read it and allow it for this user:  hyrax-run trust {file}\n"
-            f"  or pin this very file each time:     hyrax-run verify {file} --trust {bundle.id}"
-        )
+    elif runs_python and bundle.source_sha256 is not None:
+        _require_listed(bundle, bundle.source_sha256)
 
 
-def record_trust(source_sha256: str, origin: str) -> None:
-    """Let the text of `to_tensor` with this sha256 (hex) run for this user; `origin` says where it came from.
+def _require_listed(bundle: Bundle, source_sha256: str) -> None:
+    from hyrax_runtime.trust_store import TrustStore  # a pinned bundle never asks the store
 
-    Raises
-    ------
-    TrustStoreError
-        The store cannot be written.
-    """
-    TrustStore().add(source_sha256, origin)
+    if source_sha256 in TrustStore():
+        return
+    import shlex
+
+    file = shlex.quote(bundle.where)
+    raise UntrustedError(
+        f"{bundle.where}: holds Python that nobody here has allowed to run (to_tensor.py, sha256 {source_sha256})\n"
+        f"  read it and allow it for this user:  hyrax-run trust {file}\n"
+        f"  or pin this very file each time:     hyrax-run verify {file} --trust {bundle.id}"
+    )

@@ -17,12 +17,12 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hyrax_runtime.errors import TrustStoreError, UsageError
 from hyrax_runtime.folders import NoHomeError, user_data_folder
+from hyrax_runtime.frozen import Frozen
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MAX_SIZE = 4 << 20
@@ -33,8 +33,7 @@ _HEADING = """\
 """
 
 
-@dataclass(frozen=True)
-class Trusted:
+class Trusted(Frozen):
     """One text that may run: its sha256 in hex, where it was seen, and when that was said."""
 
     sha256: str
@@ -44,9 +43,20 @@ class Trusted:
 
 def _own_path() -> Path:
     try:
-        return user_data_folder() / "trust.toml"
+        return Path(user_data_folder(), "trust.toml")
     except NoHomeError as error:
         raise TrustStoreError(f"there is no trust store: {error}, or pin the bundle: --trust sha256:…") from error
+
+
+def record_trust(source_sha256: str, origin: str) -> None:
+    """Let the text of `to_tensor` with this sha256 (hex) run for this user; `origin` says where it came from.
+
+    Raises
+    ------
+    TrustStoreError
+        The store cannot be written.
+    """
+    TrustStore().add(source_sha256, origin)
 
 
 class TrustStore:

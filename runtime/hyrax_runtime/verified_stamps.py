@@ -11,7 +11,6 @@ import os
 import stat
 import sys
 import time
-from pathlib import Path
 
 from hyrax_runtime.folders import user_cache_folder
 
@@ -22,7 +21,10 @@ def is_stamped(identity: Identity, bundle_id: str) -> bool:
     """Whether this user's cache says that the file of this identity was found to be this bundle, whole."""
     try:
         stamp = _stamp_path(identity, bundle_id)
-        return _is_private(stamp.parent) and stamp.read_text(encoding="ascii") == _content(identity, bundle_id)
+        if not _is_private(os.path.dirname(stamp)):
+            return False
+        with open(stamp, encoding="ascii") as file:
+            return file.read() == _content(identity, bundle_id)
     except (OSError, ValueError):
         return False
 
@@ -37,15 +39,16 @@ def write_stamp(identity: Identity, bundle_id: str) -> None:
         return
     try:
         stamp = _stamp_path(identity, bundle_id)
-        stamp.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not _is_private(stamp.parent):
+        folder = os.path.dirname(stamp)
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        if not _is_private(folder):
             return
         import tempfile  # late: most starts find a stamp and leave none
 
-        handle, name = tempfile.mkstemp(dir=stamp.parent)
+        handle, name = tempfile.mkstemp(dir=folder)
         with os.fdopen(handle, "w", encoding="ascii") as file:
             file.write(_content(identity, bundle_id))
-        Path(name).replace(stamp)
+        os.replace(name, stamp)
     except (OSError, ValueError) as error:
         import logging
 
@@ -61,14 +64,14 @@ def _content(identity: Identity, bundle_id: str) -> str:
     return " ".join([bundle_id, *map(str, identity)])
 
 
-def _stamp_path(identity: Identity, bundle_id: str) -> Path:
+def _stamp_path(identity: Identity, bundle_id: str) -> str:
     name = hashlib.sha256(_content(identity, bundle_id).encode("ascii")).hexdigest()
-    return user_cache_folder() / "verified" / name
+    return os.path.join(user_cache_folder(), "verified", name)
 
 
-def _is_private(folder: Path) -> bool:
+def _is_private(folder: str) -> bool:
     """Whether nobody else may put a stamp here."""
     if sys.platform == "win32":
         return True
-    found = folder.stat()
+    found = os.stat(folder)
     return found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)

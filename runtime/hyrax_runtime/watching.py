@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,10 +11,10 @@ from numpy.typing import NDArray
 
 from hyrax_runtime.contract import FieldContract, InputContract
 from hyrax_runtime.forking import put_right_after_fork
+from hyrax_runtime.frozen import Frozen
 
 
-@dataclass(frozen=True)
-class FieldDrift:
+class FieldDrift(Frozen):
     """One field: what training saw, and what has come in since the watch began.
 
     `outside` is the share of values seen, but for NaN, that lie outside the recorded range, 0..1; infinities do.

@@ -11,6 +11,7 @@ import os
 import tempfile
 import threading
 import weakref
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -103,7 +104,7 @@ def _bytes_of(array: NDArray[Any]) -> memoryview:
 
 def _nameless_file() -> IO[bytes]:
     # Not the system's temporary folder, which is often held in memory.
-    folder = user_cache_folder()
+    folder = Path(user_cache_folder())
     with contextlib.suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
     return tempfile.TemporaryFile(dir=folder if os.access(folder, os.W_OK) else None)

@@ -7,12 +7,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from hyrax_runtime.benching.figures import ColdStart
 from hyrax_runtime.errors import MeasureError
+from hyrax_runtime.frozen import replace
 from hyrax_runtime.settings import Settings
 
 LONGEST_S = 600

@@ -5,12 +5,13 @@ Times are the least that were seen: whatever else a machine does only adds to th
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
+from hyrax_runtime.frozen import Frozen
 
-@dataclass(frozen=True)
-class ColdStart:
+
+class ColdStart(Frozen):
     """One process, from its start to its first prediction, of which the file's pages were in memory already.
 
     `process_ms` is Python's own start; `session_ms` is all between an open bundle and a predictor. `private_mb` is the
@@ -33,8 +34,7 @@ class ColdStart:
         return self.process_ms + self.imports_ms + self.open_ms + self.session_ms + self.first_call_ms
 
 
-@dataclass(frozen=True)
-class OneCall:
+class OneCall(Frozen):
     """One call of `predict` and its parts. `to_tensor_us` is None where it is part of the graph."""
 
     rows: int
@@ -49,8 +49,7 @@ class OneCall:
         return self.predict_us - self.onnxruntime_us - (self.to_tensor_us or 0.0)
 
 
-@dataclass(frozen=True)
-class Rate:
+class Rate(Frozen):
     """Rows per second of `predict`, and of onnxruntime alone on tensors that were made before."""
 
     memory: str
@@ -65,8 +64,7 @@ class Rate:
         return max(0.0, 1 - self.rows_per_s / self.onnxruntime_rows_per_s)
 
 
-@dataclass(frozen=True)
-class Figures:
+class Figures(Frozen):
     """All that was found.
 
     `rates` is the grid of threads and batch sizes in one memory mode, `modes` the same two batch sizes in each mode

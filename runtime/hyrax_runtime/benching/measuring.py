@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 from hyrax_runtime.benching.cold_start import least_starts
@@ -15,6 +14,7 @@ from hyrax_runtime.bundle import WEIGHTS, Bundle, open_bundle
 from hyrax_runtime.contract_check import DataDict
 from hyrax_runtime.environment import describe_here, other_versions, packed_environment
 from hyrax_runtime.errors import ReplayError, RunError
+from hyrax_runtime.frozen import Frozen, replace
 from hyrax_runtime.predictor import Predictor
 from hyrax_runtime.replay import compile_protected
 from hyrax_runtime.session import FAILURES, VERSION
@@ -25,8 +25,7 @@ MOST_BATCH_BYTES = 256 * 1024 * 1024  # of raw rows, and again as tensors
 MEMORIES = ("fast", "shared")
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(Frozen):
     """How long to measure: `figure_s` for each figure, `starts` processes, calls of at most `longest_call_s`."""
 
     figure_s: float

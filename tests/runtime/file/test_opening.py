@@ -141,7 +141,7 @@ def test_opening_needs_neither_numpy_nor_onnxruntime(bundle_file: Path) -> None:
     code = f"""
         import sys
         from hyrax_runtime.bundle import open_bundle
-        from hyrax_runtime.trust import TrustStore
+        from hyrax_runtime.trust_store import TrustStore
         open_bundle({str(bundle_file)!r})
         print(sorted({{"numpy", "onnxruntime", "torch", "onnx"}} & set(sys.modules)))
     """
@@ -253,7 +253,7 @@ def test_stamps_in_a_folder_that_others_may_write_to_are_not_believed(bundle_fil
     age(bundle_file)
     with open_bundle(bundle_file) as bundle:
         bundle.weights()
-    (user_cache_folder() / "verified").chmod(0o777)
+    Path(user_cache_folder(), "verified").chmod(0o777)
     with open_bundle(bundle_file) as bundle:
         assert hashed_weights(bundle)
 

@@ -215,6 +215,7 @@ def forge(
         batch_proof={},
         provenance={"packages": dict(packages or {"numpy": np.__version__, "onnxruntime": VERSION})},
         metrics={},
+        extensions={},
     )
     if network.weights is not None:
         members["weights.bin"] = ("weights", network.weights)
