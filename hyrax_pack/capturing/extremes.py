@@ -70,9 +70,9 @@ def changes_of(row: Array, literals: Literals) -> Iterator[tuple[str, Change]]:
     for value in values:
         yield f"filled with {value:g}", _filled(value)
     if row.size > 1:
-        for place in dict.fromkeys((0, row.size // 2)):
+        for share in (0.0, 0.5):
             for value in values:
-                yield f"{value:g} in one place", _filled(value, place)
+                yield f"{value:g} in one place", _filled(value, share)
 
 
 def changes_of_all() -> Iterator[tuple[str, Change]]:
@@ -104,12 +104,15 @@ def scaled(factor: float) -> Change:
     return change
 
 
-def _filled(value: float, place: int | None = None, *, else_as_it_is: bool = False) -> Change:
+def _filled(value: float, share: float | None = None, *, else_as_it_is: bool = False) -> Change:
+    """Put the value into the whole row, or into the one place that lies this share of its own length from its start."""
+
     def change(row: Array) -> Array | None:
         if not _holds(row.dtype, value):
             return row if else_as_it_is else None
         new = row.copy()
-        new.reshape(-1)[slice(None) if place is None else place] = value
+        place = slice(None) if share is None or not row.size else int(row.size * share)
+        new.reshape(-1)[place] = value
         return new
 
     return change

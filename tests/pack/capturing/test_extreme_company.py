@@ -193,6 +193,29 @@ def test_rows_by_themselves_are_independent(body: str) -> None:
     assert coupling_of(body) is None
 
 
+UNEVEN = [(30, 8, 5, 12, 3), (9, 2, 7, 4, 0), (0, 4, 6, 1, 8), (1, 1, 30, 1, 2)]
+
+
+@pytest.mark.parametrize("lengths", UNEVEN, ids=str)
+def test_rows_of_very_uneven_length_are_tried_place_by_place(lengths: tuple[int, ...]) -> None:
+    """The last row is changed in its own middle: a light curve may be a tenth of the one that is first."""
+
+    def curves(rows: Sequence[int]) -> dict[str, Any]:
+        return {"data": {"curve": [np.arange(1.0, lengths[row] + 1) for row in rows]}}
+
+    def found(answer: Any) -> str | None:
+        def call(data_dict: dict[str, Any], rows: int) -> Any:
+            padded = np.zeros((rows, 100))
+            for row, curve in zip(padded, data_dict["data"]["curve"], strict=True):
+                row[: len(curve)] = curve
+            return [answer(padded)]
+
+        return find_coupling(call, Company(curves(range(5)), curves([0]), 5), "", read={"data/curve"})
+
+    assert found(lambda padded: padded) is None
+    assert found(lambda padded: padded * (1 + np.isnan(padded).any())) is not None
+
+
 def test_the_words_name_the_row_the_field_and_the_difference() -> None:
     found = coupling_of("x = np.array(d['flux'])\nreturn x / 255 if x.max() > 50 else x", [3] * 5)
     assert found is not None
