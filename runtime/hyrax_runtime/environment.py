@@ -57,23 +57,25 @@ def versions_of(requirements: Sequence[Requirement]) -> dict[str, str]:
 
 
 def other_versions(
-    here: Mapping[str, str], packed: Mapping[str, str], requirements: Sequence[Requirement] = ()
+    here: Mapping[str, str], packed: Mapping[str, str], requirements: Sequence[Requirement] = (), *, lowered: bool
 ) -> list[str]:
-    """Name each library of another version than the proven one, as `numpy 2.5.0 (proven with 2.4.1)`.
+    """Name what decides the numbers and is not what the bundle was proven with, as `numpy 2.5.0 (proven with 2.4.1)`.
 
-    Of numpy and onnxruntime another minor version counts, of what `to_tensor` imports beside them any other.
+    Of numpy and onnxruntime another minor version counts, of what `to_tensor` imports beside them any other; and so
+    does another kind of machine, whose numpy and onnxruntime are other code. Where the text runs, and not a graph in
+    its place, another minor version of Python does: `sum` of floats, for one, rounds otherwise since 3.12.
     """
+    libraries = COMPARED if lowered else ("python", *COMPARED)
     required = {one.distribution: one.version for one in requirements if one.distribution and one.version}
     said = [
         f"{name} {version} (proven with {required[name]})"
         for name, version in here.items()
         if name in required and name not in COMPARED and version != required[name]
     ]
-    return said + [
-        f"{name} {here[name]} (proven with {packed[name]})"
-        for name in COMPARED
-        if name in packed and _minor(packed[name]) != _minor(here[name])
-    ]
+    others = [name for name in libraries if name in packed and _minor(packed[name]) != _minor(here[name])]
+    if packed.get("machine", here["machine"]) != here["machine"]:
+        others.append("machine")
+    return said + [f"{name} {here[name]} (proven with {packed[name]})" for name in others]
 
 
 def _minor(version: str) -> list[str]:

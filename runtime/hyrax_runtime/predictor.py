@@ -324,7 +324,7 @@ def load(
         Nobody here has allowed its Python to run.
     DeviceError
         This machine cannot run what was asked for, or (DriftError) does not compute what was proven. That is tested
-        once, here, when the versions of numpy or onnxruntime are not those of the proof.
+        once, here, when what decides the numbers (numpy, onnxruntime, Python, the machine) is not that of the proof.
     """
     settings = Settings(device, memory, threads, python, Tuning(spinning, strict, tuple(graph_batches)))
     return proven_here(open_predictor(path, trust, settings))
@@ -352,7 +352,8 @@ def proven_here(predictor: Predictor) -> Predictor:
     """Have the self-test run once where versions differ, here or on the machine that unpickles."""
     manifest = predictor.manifest
     here = describe_here(VERSION, manifest.preprocessing, lowered=predictor.lowered)
-    others = other_versions(here, packed_environment(manifest.provenance), manifest.preprocessing.requirements)
+    requirements = manifest.preprocessing.requirements
+    others = other_versions(here, packed_environment(manifest.provenance), requirements, lowered=predictor.lowered)
     if others:
         import logging
 

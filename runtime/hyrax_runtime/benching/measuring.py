@@ -111,7 +111,7 @@ class _Measurement:
 
     def figures(self) -> Figures:
         here = describe_here(VERSION)
-        others = other_versions(here, packed_environment(self._bundle.manifest.provenance))
+        others = other_versions(here, packed_environment(self._bundle.manifest.provenance), lowered=self._lowered)
         if others:
             self._notes.append(f"{', '.join(others)}: load() also runs the self-test, which the cold start leaves out")
         if (load := _load_average()) > self._cores / 2:

@@ -141,7 +141,9 @@ def test_a_to_tensor_of_another_dtype_drifts(forged: Callable[..., hr.Predictor]
     assert drift is not None and "float64" in drift.note
 
 
-@pytest.mark.parametrize("packages", [{"numpy": "1.0.0"}, {"onnxruntime": "1.1"}], ids=["numpy", "onnxruntime"])
+@pytest.mark.parametrize(
+    "packages", [{"numpy": "1.0.0"}, {"onnxruntime": "1.1"}, {"python": "3.9.1"}, {"machine": "VMS VAX"}]
+)
 def test_other_versions_run_the_self_test_once_at_load_with_a_notice(
     tmp_path: Path, pin: Pin, caplog: pytest.LogCaptureFixture, packages: dict[str, str]
 ) -> None:

@@ -58,11 +58,30 @@ def test_looking_imports_nothing(tmp_path, monkeypatch):
     assert "watched" not in sys.modules
 
 
+PACKED = {"numpy": "2.4.1", "onnxruntime": "1.32.0", "python": "3.11.7", "machine": "Linux x86_64"}
+
+
 def test_another_version_of_what_to_tensor_imports_is_named():
     requirements = (Requirement("msgpack", "msgpack", "0.9"), Requirement("math", None, None))
     here = versions_of(requirements)
     assert list(here) == ["msgpack"]
-    packed = {"numpy": "2.4.1", "onnxruntime": "1.32.0"}
-    found = other_versions({"numpy": "2.4.6", "onnxruntime": "1.32.0", **here}, packed, requirements)
+    found = other_versions({**PACKED, **here}, PACKED, requirements, lowered=False)
     assert found == [f"msgpack {here['msgpack']} (proven with 0.9)"]
-    assert other_versions({"numpy": "2.5.0", "onnxruntime": "1.32.9"}, packed) == ["numpy 2.5.0 (proven with 2.4.1)"]
+
+
+@pytest.mark.parametrize(
+    ("here", "replayed", "lowered"),
+    [
+        ({"numpy": "2.4.6", "onnxruntime": "1.32.9", "python": "3.11.2"}, [], []),
+        ({"numpy": "2.5.0"}, ["numpy 2.5.0 (proven with 2.4.1)"], ["numpy 2.5.0 (proven with 2.4.1)"]),
+        ({"python": "3.12.1"}, ["python 3.12.1 (proven with 3.11.7)"], []),
+        (
+            {"machine": "Darwin arm64"},
+            ["machine Darwin arm64 (proven with Linux x86_64)"],
+            ["machine Darwin arm64 (proven with Linux x86_64)"],
+        ),
+    ],
+)
+def test_what_decides_the_numbers_is_named_where_it_is_another(here, replayed, lowered):
+    assert other_versions({**PACKED, **here}, PACKED, lowered=False) == replayed
+    assert other_versions({**PACKED, **here}, PACKED, lowered=True) == lowered
