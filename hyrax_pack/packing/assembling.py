@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from hyrax_runtime.bundle import Bundle, open_bundle
 from hyrax_runtime.contract import InputContract
+from hyrax_runtime.loading import load
 from hyrax_runtime.manifest import Golden, Manifest, Member, Preprocessing, Reason, Role
-from hyrax_runtime.predictor import load
 from hyrax_runtime.replay import compile_function
 
 from hyrax_pack.capturing import Captured

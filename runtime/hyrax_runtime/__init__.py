@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hyrax_runtime.bundle import Bundle, open_bundle
     from hyrax_runtime.errors import BundleError, DeviceError, HyraxError, InputError, ReplayError, TrustError
+    from hyrax_runtime.loading import load
     from hyrax_runtime.outputs import Outputs
-    from hyrax_runtime.predictor import Predictor, load
+    from hyrax_runtime.predictor import Predictor
     from hyrax_runtime.selftest import Report
     from hyrax_runtime.trust import Pin
 
@@ -44,7 +45,7 @@ _MODULE_OF_NAME = {
     "ReplayError": "errors",
     "Report": "selftest",
     "TrustError": "errors",
-    "load": "predictor",
+    "load": "loading",
     "open_bundle": "bundle",
 }
 

@@ -14,7 +14,7 @@ import itertools
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -98,8 +98,8 @@ class Staged(Frozen):
     """A batch on the device; `rows` of its rows are the caller's."""
 
     rows: int
-    key: tuple[Any, ...] = field(repr=False)
-    buffers: _Buffers = field(repr=False)
+    key: tuple[Any, ...]
+    buffers: _Buffers
 
 
 class BoundRuns:

@@ -38,7 +38,7 @@ class Frozen:
     ------
     TypeError
         On making one: a field is missing, unknown or given twice. On defining one: a field without a default after
-        one with, or a default that can change.
+        one with, a default that can change, or one by `dataclasses.field`.
     AttributeError
         A field is assigned to, or deleted.
 
@@ -65,6 +65,8 @@ class Frozen:
         cls._known = frozenset(cls._names)
         cls._defaults = {**cls._defaults, **{name: cls.__dict__[name] for name in annotated if name in cls.__dict__}}
         for name, value in cls._defaults.items():
+            if type(value).__module__ == "dataclasses":
+                raise TypeError(f"{cls.__name__}.{name}: dataclasses.field is not known here; give the default itself")
             if type(value).__hash__ is None:
                 raise TypeError(f"{cls.__name__}.{name}: the default {value!r} can change, and would be shared")
         if [name in cls._defaults for name in cls._names] != sorted(name in cls._defaults for name in cls._names):

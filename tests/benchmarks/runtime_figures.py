@@ -113,6 +113,30 @@ def measure_cnn(folder: Path, rows: int) -> Figure:
     return Figure("cnn", value, "times the bare call", "at most 1.02", value <= 1.02, detail)
 
 
+def measure_gpu(folder: Path, rows: int) -> Figure:
+    """`predict` on CUDA, host to host, against IO binding written by hand: a convolutional network on 256 cutouts."""
+    network = forging.convolutional(width=48)
+    predictor = load(bundle(folder, "gpu", image_contract(), IMAGE_TEXT, network, images(8)), device="cuda")
+    to_tensor, batch = function_of(IMAGE_TEXT), images(256)
+    cuda = ("CUDAExecutionProvider", {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"})
+    session = ort.InferenceSession(network.graph, providers=[cuda, "CPUExecutionProvider"])
+    on_device = ort.OrtValue.ortvalue_from_numpy(to_tensor(batch), "cuda", 0)
+    binding = session.io_binding()
+    binding.bind_ortvalue_input("x", on_device)
+    for output in session.get_outputs():
+        binding.bind_output(output.name, "cuda", 0)
+
+    def by_hand() -> Any:
+        on_device.update_inplace(to_tensor(batch))
+        session.run_with_iobinding(binding)
+        return binding.copy_outputs_to_cpu()
+
+    bare, ours = interleaved([by_hand, lambda: predictor.predict(batch)], 25, 5)
+    value = ratio(bare, ours)
+    detail = f"{256 / min(ours):,.0f} rows/s against {256 / min(bare):,.0f}"
+    return Figure("gpu", value, "times the rate by hand", "at least 0.95", value >= 0.95, detail)
+
+
 def measure_parquet(folder: Path, rows: int) -> Figure:
     """`stream` over cutouts in a Parquet file against a bare loop over the same file."""
     import pyarrow as pa
@@ -295,6 +319,7 @@ def measure_mlflow(folder: Path, rows: int) -> Figure:
 FIGURES: dict[str, Callable[[Path, int], Figure]] = {
     "call": measure_call,
     "cnn": measure_cnn,
+    "gpu": measure_gpu,
     "parquet": measure_parquet,
     "overlap": measure_overlap,
     "start": measure_start,
@@ -308,6 +333,9 @@ def measure(names: Sequence[str], rows: int) -> Iterator[Figure]:
     for name in names:
         if name in NEEDS and not find_spec(NEEDS[name]):
             print(f"{name}: left out, {NEEDS[name]} is not installed", file=sys.stderr)
+            continue
+        if name == "gpu" and "CUDAExecutionProvider" not in ort.get_available_providers():
+            print("gpu: left out, this onnxruntime has no CUDA", file=sys.stderr)
             continue
         with tempfile.TemporaryDirectory(prefix="figures-") as folder:
             yield FIGURES[name](Path(folder), rows)

@@ -98,6 +98,8 @@ def test_it_is_looked_at_once_its_fields_stand() -> None:
 def test_a_default_that_can_change_is_refused_and_so_is_a_field_after_it_without_one() -> None:
     with pytest.raises(TypeError, match=r"Shared\.rows: the default \[\] can change"):
         type("Shared", (Frozen,), {"__annotations__": {"rows": "list[int]"}, "rows": []})
+    with pytest.raises(TypeError, match=r"Made\.rows: dataclasses\.field is not known here"):
+        type("Made", (Frozen,), {"__annotations__": {"rows": "int"}, "rows": dataclasses.field(default=1)})
     with pytest.raises(TypeError, match="Late: a field without a default stands after one that has one"):
         type("Late", (Frozen,), {"__annotations__": {"a": "int", "b": "int"}, "a": 1})
 
@@ -105,7 +107,7 @@ def test_a_default_that_can_change_is_refused_and_so_is_a_field_after_it_without
 def test_a_start_loads_neither_what_compiles_classes_nor_what_reads_addresses() -> None:
     """The start's figure rests on it: each of these is milliseconds."""
     bare = loaded_by("numpy, onnxruntime")
-    ours = loaded_by("numpy, onnxruntime, hyrax_runtime.predictor") - bare
+    ours = loaded_by("numpy, onnxruntime, hyrax_runtime.loading") - bare
     assert "hyrax_runtime.session" in ours
     assert not {"dataclasses", "pathlib", "urllib.parse", "ipaddress", "tempfile", "tomllib", "logging"} & ours
 

@@ -15,8 +15,9 @@ from hyrax_runtime.commands.options import add_running_options, settings_of
 from hyrax_runtime.contract import InputContract
 from hyrax_runtime.errors import BatchError, DataFileError, FieldsError, ReplayError, RunError, UsageError
 from hyrax_runtime.files import open_rows, write_outputs
+from hyrax_runtime.loading import open_predictor, proven_here
 from hyrax_runtime.outputs import Outputs
-from hyrax_runtime.predictor import Predictor, open_predictor, proven_here
+from hyrax_runtime.predictor import Predictor
 from hyrax_runtime.progress import Progress
 
 BATCH_BYTES = 16 * 1024 * 1024  # of raw rows: enough to keep a core busy, little enough for a small machine

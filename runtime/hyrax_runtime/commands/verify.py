@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from hyrax_runtime.bundle import open_bundle
 from hyrax_runtime.commands.options import add_running_options, settings_of
-from hyrax_runtime.predictor import open_predictor
+from hyrax_runtime.loading import open_predictor
 from hyrax_runtime.selftest import Report, Stage
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hyrax_runtime.predictor import load
+from hyrax_runtime.loading import load
 from torch import nn
 
 from hyrax_pack.errors import ConfigError, DataError, HyraxError, TrainingError, UsageError

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hyrax_runtime.errors import FieldsError
-from hyrax_runtime.predictor import load
+from hyrax_runtime.loading import load
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hyrax_runtime.bundle import open_bundle
 from hyrax_runtime.errors import DriftError, ReplayError
-from hyrax_runtime.predictor import load
+from hyrax_runtime.loading import load
 
 from hyrax_pack.errors import PackError
 from hyrax_pack.exporting.weights import Weights

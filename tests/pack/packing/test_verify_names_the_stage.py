@@ -12,8 +12,8 @@ import onnx
 import pytest
 from hyrax_runtime.bundle import Bundle, open_bundle
 from hyrax_runtime.cli import main
+from hyrax_runtime.loading import load
 from hyrax_runtime.manifest import Member
-from hyrax_runtime.predictor import load
 from hyrax_runtime.selftest import Proof, Report
 from hyrax_runtime.session import open_session
 from numpy.typing import NDArray

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from hyrax_runtime.benching.rows import RepeatedRows
 from hyrax_runtime.bundle import open_bundle
-from hyrax_runtime.predictor import load
+from hyrax_runtime.loading import load
 from hyrax_runtime.routes import stacked_contract
 
 from tests.runtime.bench.conftest import pin

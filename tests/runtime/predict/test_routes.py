@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hyrax_runtime.contract import InputContract
 from hyrax_runtime.errors import PinError
-from hyrax_runtime.predictor import open_predictor
+from hyrax_runtime.loading import open_predictor
 from hyrax_runtime.settings import Settings
 
 from tests.runtime.predict import forging

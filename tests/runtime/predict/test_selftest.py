@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from hyrax_runtime.commands.verify import describe_report
 from hyrax_runtime.errors import DriftError
-from hyrax_runtime.predictor import open_predictor
+from hyrax_runtime.loading import open_predictor, proven_here
 from hyrax_runtime.session import VERSION
 from hyrax_runtime.settings import Settings
 
@@ -157,6 +157,19 @@ def test_other_versions_run_the_self_test_once_at_load_with_a_notice(
     )
     with pytest.raises(DriftError, match=r"first in graph \(scores\): differs by 1 "):
         hr.load(drifted, trust=pin(drifted))
+
+
+def test_a_device_other_than_that_of_the_proof_runs_the_self_test_at_load(
+    tmp_path: Path, pin: Pin, caplog: pytest.LogCaptureFixture
+) -> None:
+    arguments = (forging.sources_contract(), forging.SOURCES_TEXT, forging.dense(6), forging.sources(8))
+    drifted = forging.forge(tmp_path / "drifted.hyrax", *arguments, change=meddle("outputs", "scores", other_value))
+    predictor = open_predictor(drifted, pin(drifted), Settings())
+    assert proven_here(predictor) is predictor
+    predictor.provider = "CUDAExecutionProvider"
+    with pytest.raises(DriftError, match=r"first in graph \(scores\)"):
+        proven_here(predictor)
+    assert "CUDAExecutionProvider (proven with CPUExecutionProvider); running the self-test once" in caplog.text
 
 
 def test_the_proven_versions_need_no_self_test_at_load(
