@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal
 
 import numpy as np
@@ -75,9 +75,13 @@ class Source:
         """Return the values of one field, as the data set gives them, in native byte order."""
         get = protocol.getter(self.dataset, field)
         values: list[Any] = []
-        with user_code(lambda: f"{self.place(field)}, row {rows[len(values)]}", DataError):
+
+        def where() -> str:
+            return f"{self.place(field)}, row {rows[len(values)]}"
+
+        with user_code(where, DataError):
             for row in rows:
-                values.append(native(get(row)))
+                values.append(native(get(row), where))
         return values
 
     def entry(self, fields: Sequence[str], rows: Sequence[int]) -> Any:
@@ -115,7 +119,8 @@ class Source:
         own = protocol.field_collate(self.dataset, field)
         if own is not None:
             with user_code(f"{self.friendly}: {type(self.dataset).__name__}.{protocol.COLLATE}{field}", DataError):
-                return own(values)
+                made = own(values)
+                return native(made, partial(self._collated_by, f"{protocol.COLLATE}{field}", field))
         return stack(values, self.place(field)) if values and self.form_of(field) == "stacked" else values
 
     def _collated(self, columns: Mapping[str, list[Any]], count: int) -> Any:
@@ -128,7 +133,10 @@ class Source:
             raise DataError(
                 f"{self.friendly}: {name} returned a {type(entry).__name__}; expected a dict of field to values"
             )
-        return entry
+        return {field: native(made, partial(self._collated_by, name, field)) for field, made in entry.items()}
+
+    def _collated_by(self, name: str, field: str) -> str:
+        return f"{self.friendly}/{field}, as {name} gives it"
 
     def _is_uniform(self, field: str) -> bool:
         """Whether the rows of a field have one shape: as the data set says, or as rows spread over it show."""

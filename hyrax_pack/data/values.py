@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,11 +14,35 @@ from hyrax_pack.errors import DataError
 _PYTHON = (bool, int, float, str, bytes, list, tuple)
 
 
-def native(value: Any) -> Any:
-    """Return a row in this machine's byte order; FITS files give big-endian arrays, which nothing behind us reads."""
-    if isinstance(value, np.ndarray) and not value.dtype.isnative:
-        return value.astype(value.dtype.newbyteorder("="))
-    return value
+def native(value: Any, where: Callable[[], str]) -> Any:
+    """Return a row as production has it: a plain array in this machine's byte order.
+
+    FITS files give big-endian arrays, which nothing behind us reads. What a masked array or a quantity holds besides
+    its values would be there in training alone.
+
+    Raises
+    ------
+    DataError
+        It is an array of another class than numpy's own; `where` is asked for its place.
+    """
+    if not isinstance(value, np.ndarray):
+        return value
+    if type(value) is not np.ndarray:
+        value = _plain(value, where)
+    return value if value.dtype.isnative else value.astype(value.dtype.newbyteorder("="))
+
+
+def _plain(value: NDArray[Any], where: Callable[[], str]) -> NDArray[Any]:
+    """An array of numpy's own class; one that is mapped from a file is one already, in all but its name."""
+    if isinstance(value, np.memmap):
+        return np.asarray(value)
+    if isinstance(value, np.ma.MaskedArray):
+        what = "a masked array, whose mask production would not have; return np.ma.filled(value, fill), such as NaN"
+    else:
+        name = f"{type(value).__module__}.{type(value).__qualname__}"
+        what = f"a {name}, of which production would have the numbers alone; return a plain array: np.asarray(value)"
+        what += ", in the unit that is meant" if hasattr(value, "unit") else ""
+    raise DataError(f"{where()}: {what}")
 
 
 def element_of(value: Any, where: str) -> Element:

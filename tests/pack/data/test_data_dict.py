@@ -225,6 +225,51 @@ def test_a_value_that_nobody_can_use_is_named_before_anything_starts(
         DataProvider(configure(Odd, **ALL)).group("train")
 
 
+class Quantity(np.ndarray[Any, Any]):
+    """An array with a unit, as astropy has it."""
+
+    unit = "Jy"
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (np.ma.masked_invalid([1.0, np.nan]), r"a masked array, .*; return np\.ma\.filled\(value, fill\), such as NaN"),
+        (np.ma.masked, r"a masked array"),
+        (np.ones(2).view(Quantity), r"a .*Quantity, .*np\.asarray\(value\), in the unit that is meant"),
+        (np.rec.array([(1.0, 2)]), r"a numpy.*recarray, .*; return a plain array: np\.asarray\(value\)$"),
+    ],
+    ids=["masked array", "the masked constant", "a quantity", "a record array"],
+)
+def test_an_array_that_is_more_than_its_numbers_is_no_row(configure: Configure, value: object, words: str) -> None:
+    """Production gives plain arrays: a mask or a unit would be there in training alone. Rare rows may be such."""
+
+    class Odd(Stars):
+        def get_cutout(self, row: int) -> Any:
+            return value if row == 7 else super().get_cutout(row)
+
+        def get_flux(self, row: int) -> Any:
+            return [value]
+
+        def collate_flux(self, rows: list[Any]) -> Any:
+            return rows[0][0]
+
+    group = DataProvider(configure(Odd, **ALL)).group("train")
+    with pytest.raises(DataError, match=r"data/cutout \(Odd\.get_cutout\), row 7: " + words):
+        group.data_dict([6, 7])
+    with pytest.raises(DataError, match=r"data/flux, as collate_flux gives it: " + words):
+        group.data_dict([6])
+
+
+def test_a_row_of_a_mapped_file_is_a_plain_array(configure: Configure, tmp_path: Path) -> None:
+    class Mapped(Stars):
+        def get_cutout(self, row: int) -> Any:
+            return np.memmap(tmp_path / "stamps", np.float32, "w+", shape=(10, 2, 3))[row]
+
+    group = DataProvider(configure(Mapped, **ALL)).group("train")
+    assert type(group.data_dict([1])["data"]["cutout"][0]) is np.ndarray
+
+
 def test_a_torch_tensor_is_no_row(configure: Configure) -> None:
     import torch
 
