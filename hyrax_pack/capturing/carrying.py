@@ -195,11 +195,11 @@ def _pack_module(
         for alias in one.node.names
         if alias.asname is None and alias.name.startswith(f"{name}.") and name == dotted
     }
+    luggage.meaning[name] = dotted  # where it is refused too: what is used of it may be beyond any leave
     for each in sorted(wanted):
         if what := refused_module(each, requires=luggage.requires, home=definition.function.__module__):
             return what
     luggage.modules |= wanted
-    luggage.meaning[name] = dotted
     luggage.imports[name] = tuple(
         f"import {each}" if each == name or each != dotted else f"import {each} as {name}" for each in sorted(wanted)
     )

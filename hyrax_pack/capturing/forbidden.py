@@ -128,7 +128,8 @@ def _what_is_wrong(node: ast.AST, within: list[ast.AST], imported: Mapping[str, 
     if isinstance(node, ast.Import | ast.ImportFrom):
         return _import_that_depends(node, within)
     if isinstance(node, ast.Attribute):
-        return _attribute(node, imported)
+        inside_another = bool(within) and isinstance(within[-1], ast.Attribute)
+        return _attribute(node, {} if inside_another else imported)  # the whole name has been judged already
     if isinstance(node, ast.Call):
         return _call(node, imported)
     if isinstance(node, ast.Await | ast.AsyncFor | ast.AsyncWith | ast.AsyncFunctionDef):

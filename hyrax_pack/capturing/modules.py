@@ -72,6 +72,7 @@ _NEVER = {
     "numpy.memmap": "reads a file: give its content as a field, or write it into the text",
     "numpy.DataSource": "reads a file: give its content as a field, or write it into the text",
     "numpy.lib": "is numpy's inside: use the public names of numpy",
+    "numpy.lib.stride_tricks.as_strided": "reads whatever lies in memory: use sliding_window_view",
     "numpy.save": "writes a file: remove it",
     "numpy.savez": "writes a file: remove it",
     "numpy.savez_compressed": "writes a file: remove it",
@@ -99,6 +100,9 @@ _NEVER = {
     "numpy.testing": "is for tests: use an `if` and `raise`",
 }  # fmt: skip
 
+# What is public below a name that is refused.
+_PUBLIC = ("numpy.lib.array_utils", "numpy.lib.scimath", "numpy.lib.stride_tricks")
+
 
 def refused_name(dotted: str) -> str | None:
     """Why no captured text may use a name such as `numpy.random.normal`; None where nothing is known against it.
@@ -113,7 +117,7 @@ def refused_name(dotted: str) -> str | None:
     parts = dotted.split(".")
     for end in range(1, len(parts) + 1):
         name = ".".join(parts[:end])
-        if name in _NEVER:
+        if name in _NEVER and not (name == "numpy.lib" and dotted.startswith(_PUBLIC)):
             return f"{name} {_NEVER[name]}"
     return None
 

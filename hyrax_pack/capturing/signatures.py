@@ -75,6 +75,13 @@ def shown_value(value: Any) -> str:
 def _closure_problems(definition: Definition) -> Iterator[Problem]:
     function = definition.function
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        if name == "__class__":
+            calls = [part for part in ast.walk(definition.node) if isinstance(part, ast.Name) and part.id == "super"]
+            yield Problem(
+                definition.where(calls[0] if calls else definition.node),
+                "`super()` needs the class, which is not there where the text runs; call a function of the file",
+            )
+            continue
         try:
             value = f" = {shown_value(cell.cell_contents)}"
         except ValueError:  # not bound yet

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ast
+import logging
 import types
 from collections.abc import Sequence
 from typing import Any
+
+from hyrax_runtime.replay_text import FUNCTION
 
 from hyrax_pack.capturing.file_statements import FileStatement, statements_binding
 from hyrax_pack.capturing.finding import Definition
@@ -51,6 +54,8 @@ def why_not(value: Any, name: str, statements: Sequence[FileStatement], definiti
     kind = type(value)
     if isinstance(value, type):
         return f"the class {value.__qualname__} is not there where the text runs; {_out_of_the_class(name, definition)}"
+    if isinstance(value, logging.Logger):
+        return "a logger; remove it: what production should hear of is an error that the function raises"
     if kind.__module__.partition(".")[0] == "torch":
         return f"a {kind.__module__}.{kind.__qualname__}; torch will be missing where it runs, write it with numpy"
     if isinstance(value, types.FunctionType):
@@ -85,4 +90,6 @@ def _out_of_the_class(name: str, definition: Definition) -> str:
     if any(map(is_dunder, used)) or not all(isinstance(parent, ast.Attribute) for parent in parents):
         return "write what you need from it inside"
     names = ", ".join(f"`{attribute}`" for attribute in used)
+    if FUNCTION in used:
+        return f"move {names} out of the class, to the top of the file, under another name than `{FUNCTION}`"
     return f"move {names} out of the class, to the top of the file, and write {names} without `{name}.`"

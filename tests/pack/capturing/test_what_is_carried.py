@@ -503,6 +503,8 @@ OF_NO_PROCESS = {
     "a time in a zone that is named": "import datetime as dt\n"
     "x = dt.datetime.fromtimestamp(0, dt.timezone.utc).astimezone(dt.timezone.utc).strftime('%Y-%m-%d')",
     "bytes that are unpacked": "import gzip, io\nx = gzip.GzipFile(fileobj=io.BytesIO(b''))",
+    "windows of a spectrum": "import numpy as np\nx = np.lib.stride_tricks.sliding_window_view(np.ones(9), 3)",
+    "windows by their own name": "from numpy.lib.stride_tricks import sliding_window_view as w\nx = w([1, 2, 3], 2)",
     "a percentage": "x = f'{0.5:.1%}'",
 }
 

@@ -92,6 +92,26 @@ CASES = [
         ("`StampNet`", "the class StampNet is not there where the text runs", "write what you need from it inside"),
     ),
     Case(
+        "to_tensor of the class around it",
+        static("return StampNet.to_tensor(data_dict['data'])  #!"),
+        ("`StampNet`", "move `to_tensor` out of the class, to the top of the file, under another name"),
+    ),
+    Case(
+        "a logger",
+        static("log.warning('NaN')  #!\nreturn 3", "import logging\nlog = logging.getLogger(__name__)"),
+        ("`log`", "a logger; remove it", "an error that the function raises"),
+    ),
+    Case(
+        "super()",
+        static("return super().to_tensor(data_dict)  #!"),
+        ("`super()` needs the class, which is not there", "call a function of the file"),
+    ),
+    Case(
+        "strides of one's own",
+        static("return np.lib.stride_tricks.as_strided(data_dict['x'], (3,), (4,))  #!", NP),
+        ("as_strided reads whatever lies in memory", "use sliding_window_view"),
+    ),
+    Case(
         "a list of the file that is changed",
         static("SEEN.append(1)  #!\nreturn data_dict['data']['image']", "SEEN = []"),
         ("`SEEN` is changed here, which lives on between calls", "make it inside"),
@@ -584,6 +604,12 @@ def test_a_refusal_names_line_thing_and_cure(case, refusal):
         assert words in where
     assert message.startswith("StampNet.to_tensor cannot be captured: ")
     assert "\n" not in message
+
+
+def test_what_no_leave_would_allow_is_told_before_the_leave_is_given(refusal):
+    message = refusal(static("return float(os.environ['SCALE'])", "import os"))
+    assert 'os does more than compute; remove it, or allow it: [model] requires = ["os"]' in message
+    assert "`os.environ`: os.environ reads the environment: put the value into the text" in message
 
 
 WRONG_KINDS = [
