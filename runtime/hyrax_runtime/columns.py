@@ -105,12 +105,27 @@ def unit_fault(unit: object, field: FieldContract) -> str:
     return f"in {unit} where {field.unit} is recorded; pass .to({field.unit!r}).value"
 
 
+def _unit_of(values: object) -> object:
+    """The unit that values carry: as astropy's do, as those of unyt and pint, or as xarray's among `attrs`."""
+    for name in ("unit", "units"):
+        if (unit := getattr(values, name, None)) is not None:
+            return unit
+    attributes = getattr(values, "attrs", None)
+    return attributes.get("units") if isinstance(attributes, dict) else None
+
+
+def _is_masked(values: object) -> bool:
+    """Whether a value is masked in an array that knows of masks: numpy's own, or astropy's."""
+    mask = np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else getattr(values, "mask", None)
+    return isinstance(mask, np.ndarray | np.bool_) and mask.dtype == bool and bool(mask.any())
+
+
 def _container(field: FieldContract, values: object) -> NDArray[Any] | Sequence[Any]:
     """Return an array of at least one axis (never of objects), or a list or tuple of rows."""
     if type(values) is not np.ndarray:
-        if isinstance(values, np.ma.MaskedArray) and np.ma.getmaskarray(values).any():
+        if _is_masked(values):
             raise ColumnFault("a masked array with masked values; fill them before the call: .filled(np.nan)")
-        if fault := unit_fault(getattr(values, "unit", None), field):
+        if fault := unit_fault(_unit_of(values), field):
             raise ColumnFault(fault)
         if isinstance(values, (list, tuple)):
             return values
@@ -179,10 +194,16 @@ def _plain(held: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
         natural = np.asarray(held)
     except ValueError as error:
         raise _RowFault("nested lists of differing length do not make an array") from error
-    given = {type(leaf) for leaf in _leaves(held)}
+    leaves = list(_leaves(held))
+    given = set(map(type, leaves))
     if natural.size and ((bool in given and dtype.kind != "b") or (dtype.kind == "b" and given != {bool})):
         kinds = " and ".join(sorted(kind.__name__ for kind in given))
         raise _RowFault(f"{kinds} where {dtype} is recorded; convert it before the call", of_kind=True)
+    if given == {int} and dtype.kind in "iu":  # numpy makes floats of an int beyond int64 beside a small one
+        info = np.iinfo(dtype)
+        if not info.min <= min(leaves) <= max(leaves) <= info.max:
+            raise _RowFault(f"a number does not fit into {dtype}")
+        return np.array(held, dtype=dtype)
     if natural.dtype.kind == "O":
         raise _RowFault(f"a number does not fit into {dtype}")
     scalar = natural.dtype.type().item()
@@ -193,9 +214,13 @@ def _plain(held: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
             made = np.array(held, dtype=dtype)
     except (OverflowError, FloatingPointError) as error:
         raise _RowFault(f"a number does not fit into {dtype}") from error
-    if natural.dtype.kind in "iu" and dtype.kind in "fc" and (made != natural).any():
+    if int in given and dtype.kind in "fc" and any(_has_more_digits(leaf, dtype) for leaf in leaves):
         raise _RowFault(f"a whole number has more digits than {dtype} holds; convert it before the call")
     return made
+
+
+def _has_more_digits(leaf: Any, dtype: np.dtype[Any]) -> bool:
+    return type(leaf) is int and abs(leaf) > 1 << np.finfo(dtype).nmant and int(dtype.type(leaf).real) != leaf
 
 
 def _leaves(held: Any) -> Iterator[Any]:
@@ -223,27 +248,38 @@ def _read_row(row: Any, field: FieldContract, dtype: np.dtype[Any]) -> NDArray[A
 
 
 def _read_nested(row: Any, field: FieldContract, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Read nested lists: plain numbers take the recorded dtype, one array or numpy scalar among them keeps its own."""
-    plain = True
+    """Read nested lists: plain numbers take the recorded dtype, arrays and numpy scalars among them have their own."""
+    plain: list[Any] = []
+    dtypes: set[np.dtype[Any]] = set()
     for leaf in _leaves(row):
-        if type(leaf) not in PLAIN_NUMBERS:
-            plain = False
-            if leaf is None or isinstance(leaf, (str, bytes)):
-                raise _RowFault(f"{leaf!r} is no number, where {dtype} is recorded")
-            _refuse_masked_or_of_another_unit(leaf, field)
-    return _plain(row, dtype) if plain else _array_of(row)
+        if type(leaf) in PLAIN_NUMBERS:
+            plain.append(leaf)
+            continue
+        if leaf is None or isinstance(leaf, (str, bytes)):
+            raise _RowFault(f"{leaf!r} is no number, where {dtype} is recorded")
+        _refuse_masked_or_of_another_unit(leaf, field)
+        dtypes.add(leaf.dtype if isinstance(leaf, np.generic | np.ndarray) else _array_of(leaf).dtype)
+    if not dtypes:
+        return _plain(row, dtype)
+    # each is judged alone: what numpy promotes them to together hides what one of them has lost
+    for one in sorted(dtypes, key=str):
+        if fault := dtype_fault(one, dtype):
+            raise _RowFault(fault, of_kind=True)
+    if plain:
+        _plain(plain, dtype)
+    return _array_of(row, dtype)
 
 
 def _refuse_masked_or_of_another_unit(value: Any, field: FieldContract) -> None:
-    if isinstance(value, np.ma.MaskedArray) and np.ma.getmaskarray(value).any():
+    if _is_masked(value):
         raise _RowFault("masked values; fill them before the call: .filled(np.nan)")
-    if fault := unit_fault(getattr(value, "unit", None), field):
+    if fault := unit_fault(_unit_of(value), field):
         raise _RowFault(fault, of_kind=True)
 
 
-def _array_of(row: Any) -> NDArray[Any]:
+def _array_of(row: Any, dtype: np.dtype[Any] | None = None) -> NDArray[Any]:
     try:
-        return np.asarray(row)
+        return np.asarray(row, dtype=dtype)
     except (TypeError, ValueError, RuntimeError) as error:
         raise _RowFault(f"a {type(row).__name__} cannot be read as an array: {error}") from error
 

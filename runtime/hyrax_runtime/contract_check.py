@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from copy import copy
+from copy import deepcopy
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -87,11 +88,15 @@ class InputCheck:
 
     def _as_given(self, data_dict: Mapping[str, Any]) -> Prepared | None:
         """Pass a batch on that stands in the recorded form already; None sends it the thorough way."""
+        if type(data_dict) is not dict:
+            return None
         try:
             made: DataDict = {}
             rows = -1
             for friendly, tests in self._groups:
                 group = data_dict[friendly]
+                if type(group) is not dict:  # some make up what they lack, and a misspelt field would have no rows
+                    return None
                 inner = made[friendly] = {}
                 for name, count in tests:
                     inner[name] = values = group[name]
@@ -231,7 +236,29 @@ def _copied(ids: Any) -> Any:
         return list(ids)
     if isinstance(ids, (str, bytes, set, frozenset, Mapping)) or not hasattr(ids, "__len__") or np.ndim(ids) == 0:
         raise ColumnFault(f"a {kind.__name__} where one id for each row is expected, such as a list")
-    return ids.copy() if isinstance(ids, np.ndarray) else copy(ids)
+    if kind is tuple or kind is range:
+        return ids
+    if isinstance(ids, np.ndarray):
+        return ids.copy()
+    try:
+        return _COPIES.get(kind.__module__.partition(".")[0], deepcopy)(ids)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ColumnFault(f"a {kind.__name__} of ids cannot be copied ({error}); give a list") from error
+
+
+def _copied_arrow(ids: Any) -> Any:
+    import pyarrow as pa  # whoever made them has loaded it
+
+    pieces = ids.chunks if isinstance(ids, pa.ChunkedArray) else [ids]
+    return pa.concat_arrays(pieces) if pieces else ids
+
+
+# Libraries whose deepcopy leaves the memory shared, or copies far more of it than the rows at hand.
+_COPIES: dict[str, Callable[[Any], Any]] = {
+    "pyarrow": _copied_arrow,
+    "torch": lambda ids: ids.clone(),
+    "polars": lambda ids: pickle.loads(pickle.dumps(ids)),
+}
 
 
 def _require_same(columns: Mapping[str, Any]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import enum
 import pickle
+from array import array
+from collections import defaultdict
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -137,6 +139,15 @@ def test_the_input_is_never_written_to() -> None:
         pytest.param(field(), [True, False], "bool where float32 is recorded", id="plain truth for numbers"),
         pytest.param(field(), [1.5, True], "bool and float where float32 is recorded", id="truth among numbers"),
         pytest.param(field(dtype="bool"), [1, 0], "int where bool is recorded", id="numbers for truth"),
+        pytest.param(field(), [16777217, 0.5], "more digits than float32 holds", id="and beside a fraction"),
+        pytest.param(field(dtype="float64"), [2**53 + 1, 0.5], "more digits than float64 holds", id="a wide one too"),
+        pytest.param(field(dtype="uint64"), [2**64, 5], "does not fit into uint64", id="beyond the widest integers"),
+        pytest.param(field(dtype="float64", shape=(2,)), [[np.float32(0.1), np.float64(0.1)]], "digits are lost",
+                     id="a narrow float beside a wide one"),
+        pytest.param(field(dtype="float64", shape=(2,)), [[np.int64(1), np.float64(0.1)]], "dtype int64 where float64",
+                     id="a numpy integer beside a float"),
+        pytest.param(field(dtype="float64", shape=(2,)), [[True, np.float64(0.1)]], "bool where float64",
+                     id="truth beside a numpy float"),
         pytest.param(field(), [16777217], "more digits than float32 holds", id="a whole number that floats round"),
         pytest.param(field(dtype="int64", element="python"), [2**70], "does not fit into int64", id="a huge number"),
         pytest.param(field(shape=(2,)), [[1.0, None]], "data/x row 0: None is no number", id="None inside a row"),
@@ -169,6 +180,39 @@ def test_an_array_in_another_unit_is_refused() -> None:
     assert ".to('nJy').value" in refusal(list(np.ones((2, 3), "f4").view(Quantity)), replace(flux, shape=(3,)))
     assert ".to('nJy').value" in refusal([[*np.ones((2, 3), "f4").view(Quantity)]], replace(flux, shape=(2, 3)))
     assert len(given_as(np.ones(2, "f4").view(Quantity), replace(flux, unit="mJy"))) == 2
+
+
+class Masked(np.ndarray):
+    """An array with a mask beside its values, as astropy's: no np.ma.MaskedArray."""
+
+    @property
+    def mask(self) -> Any:
+        return self == -999
+
+
+@pytest.mark.parametrize("shape", [(), (2,)])
+def test_masked_values_are_refused_whatever_masks_them(shape: tuple[int, ...]) -> None:
+    for sort in (Masked, np.ma.MaskedArray):
+        values = np.ones((3, *shape), "f4").view(sort)
+        values[1] = np.ma.masked if sort is np.ma.MaskedArray else -999
+        for held in (values, [*values] if shape else values[:2]):
+            assert "fill them before the call" in refusal(held, field(shape=shape))
+        given_as(values[:1], field(shape=shape))
+
+
+def test_a_unit_is_found_where_a_library_keeps_it() -> None:
+    flux = field(unit="nJy")
+    lengths = np.ones(2, "f4").view(type("Lengths", (np.ndarray,), {"units": "km"}))
+    assert "in km where nJy is recorded" in refusal(lengths, flux)
+    labelled = type("Labelled", (), {"attrs": {"units": "mJy"}, "__array__": lambda *_, **__: np.ones(2, "f4")})()
+    assert "in mJy where nJy is recorded" in refusal(labelled, flux)
+    assert len(given_as(labelled, replace(flux, unit="mJy"))) == 2
+
+
+def test_whole_numbers_up_to_the_widest_are_taken_beside_small_ones() -> None:
+    assert given_as([2**63 + 1, 5], field(dtype="uint64")) == [2**63 + 1, 5]
+    assert given_as([[2**63 + 1, 5]], field(dtype="uint64", shape=(2,)))[0].tolist() == [2**63 + 1, 5]
+    assert given_as([[np.float32(0.5), 0.25]], field(shape=(2,)))[0].tolist() == [0.5, 0.25]
 
 
 def test_every_problem_is_listed_at_once() -> None:
@@ -283,11 +327,28 @@ def test_ids_that_contradict_one_another_or_are_no_column_are_refused(
     assert words in str(caught.value)
 
 
-def test_ids_are_copied_so_that_a_buffer_that_serves_again_changes_nothing() -> None:
-    for ids in ([1, 2], np.array([1, 2])):
-        found = with_ids({"object_id": ids})
-        ids[0] = 99
-        assert list(found) == [1, 2]
+@pytest.mark.parametrize("held_by", ["list", "numpy", "pandas", "arrow", "chunked", "array"])
+def test_ids_are_copied_so_that_a_buffer_that_serves_again_changes_nothing(held_by: str) -> None:
+    buffer: Any = np.array([1, 2])
+    ids: Any = buffer
+    if held_by == "list":
+        ids = buffer = [1, 2]
+    elif held_by == "pandas":
+        ids = pytest.importorskip("pandas").Series(buffer, copy=False)
+    elif held_by in ("arrow", "chunked"):
+        pa = pytest.importorskip("pyarrow")
+        ids = pa.array(buffer)
+        ids = pa.chunked_array([ids]) if held_by == "chunked" else ids
+    elif held_by == "array":
+        ids = buffer = array("q", [1, 2])
+    found = with_ids({"object_id": ids})
+    buffer[0] = 99
+    assert np.asarray(found).tolist() == [1, 2]
+
+
+def test_ids_that_cannot_be_copied_are_refused() -> None:
+    with pytest.raises(FieldsError, match=r"a memoryview of ids cannot be copied .*give a list"):
+        with_ids({"object_id": memoryview(np.array([1, 2]))})
 
 
 @pytest.mark.parametrize(
@@ -304,6 +365,18 @@ def test_a_missing_field_is_named_with_the_nearest(data_dict: Any, words: str) -
     with pytest.raises(FieldsError, match="data/flux: missing") as caught:
         prepare(contract(field("data/flux")), data_dict)
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("mask", [False, True])
+def test_a_mapping_that_makes_up_what_it_lacks_gives_no_rows_of_nothing(mask: bool) -> None:
+    batch: Any = defaultdict(lambda: defaultdict(list))
+    batch["data"]["fluxx"].append(1.0)
+    with pytest.raises(FieldsError, match="data/flux: missing; did you mean it by 'data/fluxx'"):
+        InputCheck(contract(field("data/flux"))).prepare(batch, mask=mask)
+    assert dict(batch["data"]) == {"fluxx": [1.0]}
+    with pytest.raises(FieldsError, match="date/flux: missing"):
+        InputCheck(contract(field("date/flux"))).prepare(batch, mask=mask)
+    assert list(batch) == ["data"]
 
 
 def test_rows_are_counted_across_fields_and_ids() -> None:
