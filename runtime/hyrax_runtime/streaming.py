@@ -47,20 +47,23 @@ def run_overlapped(batches: Iterable[B], steps_of: Callable[[B, int], Iterator[S
 
     with ThreadPoolExecutor(1, thread_name_prefix="hyrax-stream") as thread:
         waiting: tuple[Step[T], Future[None]] | None = None
-        try:
-            for step in _all_steps(batches, steps_of):
-                if os.getpid() != began_in:
-                    raise UsageError("a stream goes on in the process that began it; begin one after the fork")
-                started = (step, thread.submit(step.run))
-                if waiting is not None:
-                    yield from _finished(*waiting)
-                waiting = started
-        except Exception:
-            if waiting is not None and os.getpid() == began_in:
-                yield from _finished(*waiting)  # what came before the error is the caller's
-            raise
-        if waiting is not None:
-            yield from _finished(*waiting)
+        steps = _all_steps(batches, steps_of)
+        while True:
+            started = None
+            try:
+                if (step := next(steps, None)) is not None:
+                    if os.getpid() != began_in:
+                        raise UsageError("a stream goes on in the process that began it; begin one after the fork")
+                    started = (step, thread.submit(step.run))
+            except Exception:
+                if waiting is not None and os.getpid() == began_in:
+                    yield from _finished(*waiting)  # what came before the error is the caller's
+                raise
+            if waiting is not None:
+                yield from _finished(*waiting)
+            if started is None:
+                return
+            waiting = started
 
 
 def _all_steps(batches: Iterable[B], steps_of: Callable[[B, int], Iterator[Step[T]]]) -> Iterator[Step[T]]:

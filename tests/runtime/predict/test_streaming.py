@@ -95,6 +95,14 @@ def test_an_error_of_the_source_comes_after_what_was_before_it(predictor: hr.Pre
         next(stream)
 
 
+def test_what_is_thrown_into_a_stream_comes_out_and_nothing_comes_twice(predictor: hr.Predictor) -> None:
+    stream: Any = predictor.stream(batches([1, 2, 3]))
+    assert len(next(stream)["scores"]) == 1
+    with pytest.raises(KeyError, match="thrown"):
+        stream.throw(KeyError("thrown"))
+    assert list(stream) == []
+
+
 @pytest.mark.parametrize("form", ["list", "stacked"])
 def test_a_source_that_fills_one_buffer_again_and_again_is_streamed_right(tmp_path: Path, pin: Pin, form: str) -> None:
     """to_tensor hands the caller's memory on here, and the graph reads it while the next batch is made."""
