@@ -103,7 +103,7 @@ class Pieces:
         if not self._mask or isinstance(error, RequirementError):
             raise error
         if stop - start == 1:
-            self._errors[self._kept[start]] = error
+            self._errors[self._kept[start]] = _without_frames(error)
             return
         middle = (start + stop) // 2
         again(start, middle)
@@ -134,6 +134,15 @@ def _is_shared(array: NDArray[Any], values: Any) -> bool:
             any(array is row for row in values) if array.base is None else any(_is_shared(array, row) for row in values)
         )
     return False
+
+
+def _without_frames(error: HyraxError) -> HyraxError:
+    """The error as it is kept beside outputs: the frames of its traceback would keep the whole batch alive."""
+    one: BaseException | None = error
+    while one is not None:
+        one.__traceback__ = None
+        one = one.__cause__ or one.__context__
+    return error
 
 
 def _nothing() -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from hyrax_runtime.bundle import Bundle
 from hyrax_runtime.contract_check import DataDict, InputCheck
 from hyrax_runtime.environment import describe_here, packed_environment
-from hyrax_runtime.errors import HyraxError
+from hyrax_runtime.errors import HyraxError, UnreadableError
 from hyrax_runtime.frozen import Frozen
 from hyrax_runtime.outputs import Arrays
 from hyrax_runtime.routes import Route, open_graph
@@ -49,7 +49,11 @@ class Proving(Frozen):
     def runs_at_all(self) -> bool:
         """Whether the golden rows run here: then a batch in which every row fails is at fault itself."""
         try:
-            self._predict(Proof(self.bundle.manifest, self.bundle.read).data_dict)
+            proof = Proof(self.bundle.manifest, self.bundle.read)
+        except UnreadableError:  # the predictor was closed: nobody can tell, and each row says what onnxruntime said
+            return True
+        try:
+            self._predict(proof.data_dict)
         except HyraxError:
             return False
         return True

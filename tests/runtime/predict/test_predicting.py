@@ -155,6 +155,23 @@ def test_a_machine_that_fails_on_every_row_is_not_taken_for_bad_rows(
             predictor.predict({"data": {"index": index}}, on_error="mask")
 
 
+def test_a_closed_predictor_masks_as_an_open_one_does(lookup_bundle: Path, pin: Any) -> None:
+    with hr.load(lookup_bundle, trust=pin(lookup_bundle)) as closed:
+        pass
+    for index in ([97, 98], [1, 98]):
+        outputs = closed.predict({"data": {"index": index}}, on_error="mask")
+        assert sorted(outputs.errors) == [row for row, each in enumerate(index) if each > 10]
+
+
+def test_what_is_kept_of_masked_rows_does_not_keep_their_batch(lookup_bundle: Path, pin: Any) -> None:
+    predictor = hr.load(lookup_bundle, trust=pin(lookup_bundle))
+    outputs = predictor.predict({"data": {"index": [1, 99, 3]}}, on_error="mask")
+    error: BaseException | None = outputs.errors[1]
+    while error is not None:
+        assert error.__traceback__ is None
+        error = error.__cause__ or error.__context__
+
+
 def test_a_whole_column_of_a_wrong_dtype_is_an_error_even_when_rows_may_be_masked(
     predictor: hr.Predictor, sources: Any
 ) -> None:
