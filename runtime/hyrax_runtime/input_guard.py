@@ -58,13 +58,23 @@ def protect(function: Callable[[Any], Any], tree: ast.Module, *, on_copy: bool =
 
 
 def may_hide_a_refused_write(tree: ast.Module) -> bool:
-    """Whether a text could go on where an array refuses to be written to, or make it writeable again."""
+    """Whether a text could go on where an array refuses to be written to, or make it writeable again.
+
+    Compiled code need not ask: scipy writes into any array where `overwrite_a=True` says so, or a bare True in its
+    place.
+    """
     for node in ast.walk(tree):
         if isinstance(node, ast.ExceptHandler) and _catches_value_errors(node.type):
             return True
         if isinstance(node, ast.Attribute) and node.attr in ("flags", "setflags", "suppress"):
             return True
         if isinstance(node, ast.alias) and node.name == "suppress":
+            return True
+        if isinstance(node, ast.keyword) and (node.arg or "").startswith("overwrite"):
+            return True
+        if isinstance(node, ast.Call) and any(
+            isinstance(each, ast.Constant) and each.value is True for each in node.args
+        ):
             return True
     return False
 

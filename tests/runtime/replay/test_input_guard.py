@@ -20,6 +20,16 @@ WRITES = {
     "caught as it is": ["x = np.asarray(x)", "try:", "    x += 1", "except ValueError:", "    pass", "return x * 2"],
     "caught with all": ["x = np.asarray(x)", "try:", "    x += 1", "except Exception:", "    pass", "return x * 2"],
     "suppressed": ["x = np.asarray(x)", "with contextlib.suppress(ValueError):", "    x += 1", "return x * 2"],
+    "overwritten by compiled code": [
+        "import scipy.linalg",
+        "x = np.asarray(x, order='F')",
+        "return scipy.linalg.solve(np.eye(len(x)) * 2, x, overwrite_b=True)",
+    ],
+    "overwritten by compiled code, in fewer words": [
+        "import scipy.linalg",
+        "x = np.asarray(x, order='F')",
+        "return scipy.linalg.lu_solve(scipy.linalg.lu_factor(np.eye(len(x)) * 2), x, 0, True)",
+    ],
     "made writeable": ["x = np.asarray(x)", "x.setflags(write=True)", "x += 1", "return x"],
 }
 BODIES = {name: HEAD + "".join(f"    {line}\n" for line in lines) for name, lines in WRITES.items()}
