@@ -8,7 +8,7 @@ from hyrax_runtime.benching.figures import Figures, Rate
 
 AS_GOOD = 0.95  # of the best: what is not worth more threads or larger batches
 SCALES = 0.8  # rows/s per thread, against one thread alone: below it, processes use the cores better
-MUCH_OUTSIDE = 0.3  # of a call: worth overlapping
+GAINS = 1.1  # times as many rows/s: worth another way to call
 
 
 def advise(figures: Figures) -> tuple[str, ...]:
@@ -76,12 +76,10 @@ def _saved(fast_mb: float | None, shared_mb: float | None) -> str:
 
 
 def _stream(figures: Figures, best: Rate) -> str:
-    if figures.lowered or best.share_outside < MUCH_OUTSIDE:
+    if figures.stream_gain is None or figures.stream_gain < GAINS:
         return ""
-    return (
-        f"stream: {best.share_outside:.0%} of a call is spent outside onnxruntime, in to_tensor above all; "
-        f"predictor.stream() makes the next batch's tensors meanwhile"
-    )
+    gain = f"predictor.stream() gives {figures.stream_gain:.1f} times the rows/s of predict at batch {best.batch}"
+    return f"stream: {gain}; the next batch's tensors are made while onnxruntime runs"
 
 
 def _best_by(rates: Sequence[Rate], key: Callable[[Rate], int | None]) -> dict[int | None, float]:

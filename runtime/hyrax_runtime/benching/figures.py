@@ -58,17 +58,14 @@ class Rate(Frozen):
     rows_per_s: float
     onnxruntime_rows_per_s: float
 
-    @property
-    def share_outside(self) -> float:
-        """The share of a call that is not onnxruntime's: `to_tensor` for the most part."""
-        return max(0.0, 1 - self.rows_per_s / self.onnxruntime_rows_per_s)
-
 
 class Figures(Frozen):
     """All that was found.
 
     `rates` is the grid of threads and batch sizes in one memory mode, `modes` the same two batch sizes in each mode
-    that was compared. `batches` is the contract's word: independent or joint. `notes` says what to read them with.
+    that was compared. `batches` is the contract's word: independent or joint. `stream_gain` is the rows/s of `stream`
+    against one `predict` after another at the advised rate; None where nothing can overlap. `notes` says what to read
+    them with.
     """
 
     file: str
@@ -82,6 +79,7 @@ class Figures(Frozen):
     one_call: OneCall
     rates: tuple[Rate, ...]
     modes: tuple[Rate, ...]
+    stream_gain: float | None = None
     notes: tuple[str, ...] = ()
 
     def to_plain(self) -> dict[str, Any]:

@@ -1,11 +1,13 @@
-"""The measurements, in order: cold start, one call, the grid of threads and batches, memory modes."""
+"""The measurements, in order: cold start, one call, the grid of threads and batches, memory modes, stream."""
 
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from hyrax_runtime.benching.advice import advised_rate
 from hyrax_runtime.benching.cold_start import least_starts
 from hyrax_runtime.benching.figures import Figures, OneCall, Rate
 from hyrax_runtime.benching.rows import RepeatedRows
@@ -23,6 +25,7 @@ from hyrax_runtime.trust import Trust
 
 MOST_BATCH_BYTES = 256 * 1024 * 1024  # of raw rows, and again as tensors
 MEMORIES = ("fast", "shared")
+STREAMED_S = 0.03  # of work in one stream, beside which the start of its thread is little
 
 
 class Plan(Frozen):
@@ -135,6 +138,7 @@ class _Measurement:
             one_call=one_call,
             rates=rates,
             modes=self._mode_rates(modes, best) if len(modes) > 1 else (),
+            stream_gain=None if self._lowered else self._stream_gain(advised_rate(rates)),
             notes=tuple(self._notes),
         )
 
@@ -211,6 +215,24 @@ class _Measurement:
         predictors = [self._predictor(replace(self._settings, memory=memory, threads=best.threads)) for memory in modes]
         sizes = sorted({self._batches()[0], best.batch})
         return tuple(rate for size in sizes for rate in self._compared(predictors, size))
+
+    def _stream_gain(self, at: Rate) -> float | None:
+        """Measure `stream` against one `predict` after another; None where four batches take too long."""
+        if 4 * at.batch / at.rows_per_s > self._plan.longest_call_s:
+            return None
+        self._say("stream")
+        predictor = self._predictor(replace(self._settings, memory=self._memory, threads=at.threads))
+        batches = [self._rows.batch(at.batch)] * max(4, min(256, round(STREAMED_S * at.rows_per_s / at.batch)))
+
+        def one_by_one() -> None:
+            for batch in batches:
+                predictor.predict(batch)
+
+        def streamed() -> None:
+            deque(predictor.stream(batches), maxlen=0)
+
+        by_predict, by_stream = _timed([one_by_one, streamed], 2 * self._plan.figure_s)
+        return by_predict / by_stream
 
     def _compared(self, predictors: Sequence[Predictor], rows: int) -> list[Rate]:
         """Measure some predictors on one batch, each against onnxruntime alone, all in turn."""

@@ -74,6 +74,10 @@ def test_one_call_is_split_into_to_tensor_onnxruntime_and_what_is_around_them(me
     assert (call.rows, call.threads) == (1, 1)
 
 
+def test_the_stream_is_measured_where_to_tensor_runs_beside_the_graph(measured: Figures) -> None:
+    assert measured.stream_gain is not None and measured.stream_gain > 0
+
+
 def test_the_figures_are_plain_json(measured: Figures) -> None:
     plain = json.loads(json.dumps(measured.to_plain(), allow_nan=False))
     assert plain["bundle"] == measured.bundle
@@ -85,7 +89,7 @@ def test_the_figures_are_plain_json(measured: Figures) -> None:
 
 def test_each_measurement_is_announced(measured: Figures, said: list[str]) -> None:
     assert said == [
-        "opening", "cold start", "one call", "rows/s with 1 thread", "rows/s with 2 threads", "memory modes"
+        "opening", "cold start", "one call", "rows/s with 1 thread", "rows/s with 2 threads", "memory modes", "stream"
     ]  # fmt: skip
 
 
