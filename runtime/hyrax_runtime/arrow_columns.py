@@ -62,6 +62,11 @@ def is_list_of_structs(kind: Any) -> bool:
     return bool(is_list and pa.types.is_struct(kind.value_type))
 
 
+def is_list(kind: Any) -> bool:
+    """Whether rows are lists, of one length or any."""
+    return any(is_one(kind) for is_one in (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list))
+
+
 def find_parquet_files(path: Path) -> list[Path]:
     """Return the file, or the `*.parquet` files of a folder in the order of their names."""
     return sorted(path.glob("*.parquet")) if path.is_dir() else [path]
@@ -93,11 +98,11 @@ def column_rows(column: pa.Array, field: pa.Field) -> NDArray[Any] | list[Any]:
     Raises
     ------
     TypeError
-        The column's type holds neither numbers nor text.
+        The column's type holds neither numbers nor text; or its metadata states no shape where it should.
     """
     rows = _rows(column)
-    shape = _metadata_shape(field)
-    if shape is None:
+    shape = stated_shape(field)
+    if shape is None or not is_list(field.type):
         return rows
     if isinstance(rows, np.ndarray):
         return _reshaped(rows, (len(rows), *shape))
@@ -106,14 +111,13 @@ def column_rows(column: pa.Array, field: pa.Field) -> NDArray[Any] | list[Any]:
 
 def _rows(column: pa.Array) -> NDArray[Any] | list[Any]:
     kind = column.type
-    if isinstance(kind, pa.FixedShapeTensorType) and not column.null_count:
-        stacked: NDArray[Any] = column.to_numpy_ndarray()
-        return stacked
+    if isinstance(kind, pa.FixedShapeTensorType):
+        return _tensor_rows(column)
     if isinstance(column, pa.ExtensionArray):
         return _rows(column.storage)
     if isinstance(column, pa.DictionaryArray):
         return _rows(column.dictionary_decode())
-    if pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind):
+    if is_list(kind):
         return _list_rows(column)
     if pa.types.is_floating(kind):
         values: NDArray[Any] = column.to_numpy(zero_copy_only=False)
@@ -124,6 +128,17 @@ def _rows(column: pa.Array) -> NDArray[Any] | list[Any]:
         texts: list[Any] = column.to_pylist()
         return texts
     raise TypeError(f"values of type {kind} are neither numbers nor text; convert the column")
+
+
+def _tensor_rows(column: pa.Array) -> NDArray[Any] | list[Any]:
+    """Take tensors out of their storage: `to_numpy_ndarray` gives 0 for a null inside one, and NaN is meant."""
+    axes = column.type.permutation
+    if axes is not None and list(axes) != sorted(axes):
+        raise TypeError(f"its tensors are stored with permuted axes {list(axes)}; write them in C order")
+    rows, shape = _rows(column.storage), tuple(column.type.shape)
+    if isinstance(rows, np.ndarray):
+        return rows.reshape(len(column), *shape)
+    return [row.reshape(shape) if isinstance(row, np.ndarray) else row for row in rows]
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -167,7 +182,8 @@ def _row(values: Any) -> Any:
     return [np.asarray(value).tolist() for value in values]
 
 
-def _metadata_shape(field: pa.Field) -> tuple[int, ...] | None:
+def stated_shape(field: pa.Field) -> tuple[int, ...] | None:
+    """Return the row shape that a field's metadata states; TypeError where it is no list of numbers."""
     text = (field.metadata or {}).get(b"shape")
     if text is None:
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from hyrax_runtime.arrow_columns import is_list, stated_shape
 from numpy.typing import NDArray
 
 from hyrax_pack.data.datasets.spool import Spool
@@ -60,7 +60,7 @@ def parse_column_type(field: Any, where: str) -> ColumnType:
         shape, kind = _tensor_shape(kind, where), kind.value_type
         return ColumnType("fixed", _dtype(kind, where), shape, len(shape))
     dims: list[int | None] = []
-    while _is_list(kind):
+    while is_list(kind):
         dims.append(kind.list_size if pa.types.is_fixed_size_list(kind) else None)
         kind = _value_type(kind.value_type)
     if stated is not None and dims and math.prod(stated) != math.prod(size or 1 for size in dims) and None not in dims:
@@ -233,10 +233,6 @@ def _value_type(kind: Any) -> Any:
     return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
-def _is_list(kind: Any) -> bool:
-    return any(is_one(kind) for is_one in (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list))
-
-
 def _dtype(kind: Any, where: str) -> np.dtype[Any]:
     if (
         pa.types.is_integer(kind)
@@ -261,11 +257,7 @@ def _tensor_shape(kind: Any, where: str) -> tuple[int, ...]:
 
 
 def _stated_shape(field: Any, where: str) -> tuple[int, ...] | None:
-    text = (field.metadata or {}).get(b"shape")
-    if text is None:
-        return None
     try:
-        shape = json.loads(text)
-        return tuple(int(size) for size in (shape if isinstance(shape, list) else [shape]))
-    except (ValueError, TypeError) as error:
-        raise DataError(f"{where}: metadata shape {text!r}; expected a list such as [3, 63, 63]") from error
+        return stated_shape(field)
+    except TypeError as error:
+        raise DataError(f"{where}: {error}") from error

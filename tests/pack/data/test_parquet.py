@@ -236,7 +236,7 @@ def test_a_column_that_cannot_be_rows_is_named(tmp_path: Path, column: Any, word
     [
         (pa.list_(pa.float32(), 4), [[1.0] * 4], "[3, 4]", r"its metadata says shape \[3, 4\], its type \[4\]"),
         (pa.list_(pa.float32()), [[1.0] * 12, [1.0]], "[3, 4]", "row 1: 1 values; its shape asks for 12"),
-        (pa.list_(pa.float32(), 4), [[1.0] * 4], "big", "metadata shape b'big'; expected a list such as"),
+        (pa.list_(pa.float32(), 4), [[1.0] * 4], "big", "metadata shape b'big' is no list of numbers, such as"),
     ],
 )
 def test_metadata_that_contradicts_the_rows_is_refused(

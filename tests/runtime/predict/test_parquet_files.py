@@ -134,6 +134,9 @@ def test_a_null_among_lists_of_fixed_size_is_a_row_without_a_value() -> None:
     column = pa.array([[1.0, 2.0], None, [3.0, 4.0]], pa.list_(pa.float64(), 2))
     rows = column_rows(column, pa.field("x", column.type))
     assert [None if row is None else row.tolist() for row in rows] == [[1, 2], None, [3, 4]]
+    tensors = pa.ExtensionArray.from_storage(pa.fixed_shape_tensor(pa.float64(), (2, 1)), column)
+    rows = column_rows(tensors, pa.field("x", tensors.type))
+    assert [None if row is None else row.tolist() for row in rows] == [[[1], [2]], None, [[3], [4]]]
 
 
 def test_a_null_among_lists_of_fixed_size_that_pyarrow_cannot_read_is_explained(tmp_path: Path) -> None:

@@ -1,0 +1,84 @@
+"""One Parquet file read by training's data set and by `hyrax-run predict`: the same rows, or a refusal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hyrax_runtime.contract import FieldContract, InputContract
+from hyrax_runtime.contract_check import prepare
+from hyrax_runtime.errors import DataFileError, FieldsError
+from hyrax_runtime.files import open_rows
+
+from hyrax_pack.data.datasets import ParquetDataset
+from hyrax_pack.errors import DataError
+
+
+def in_training(path: Path) -> list[Any]:
+    data = ParquetDataset(str(path))
+    return [np.asarray(data.get_x(row)).tolist() for row in range(len(data))]  # type: ignore[attr-defined]
+
+
+def in_production(path: Path, dtype: str, shape: tuple[Any, ...]) -> list[Any]:
+    kind: Any = "ragged" if shape and isinstance(shape[0], str) else "array"
+    field = FieldContract("data/x", kind, dtype, shape, "list", "array" if shape else "scalar", read=True)
+    contract = InputContract((field,), "independent")
+    (batch,) = open_rows(path, contract).batches(100)
+    return [np.asarray(row).tolist() for row in prepare(contract, batch).data_dict["data"]["x"]]
+
+
+def tensor(rows: list[Any], kind: Any, shape: tuple[int, ...], permutation: list[int] | None = None) -> Any:
+    storage = pa.array(rows, pa.list_(kind, int(np.prod(shape))))
+    return pa.ExtensionArray.from_storage(pa.fixed_shape_tensor(kind, shape, permutation=permutation), storage)
+
+
+def flat(rows: list[Any], width: int | None = None) -> Any:
+    return pa.array(rows, pa.list_(pa.float32(), -1 if width is None else width))
+
+
+ROWS = [[1.0, 2.0, 3.0, 4.0], [None, 5.0, 6.0, 7.0]]
+
+
+@pytest.mark.parametrize(
+    ("column", "metadata", "dtype", "shape"),
+    [
+        pytest.param(tensor(ROWS, pa.float32(), (2, 2)), None, "float32", (2, 2), id="a hole in a tensor"),
+        pytest.param(flat(ROWS, 4), None, "float32", (4,), id="a hole in a list"),
+        pytest.param(flat(ROWS), {"shape": "(2, 2)"}, "float32", (2, 2), id="a shape written as Python writes it"),
+        pytest.param(flat(ROWS, 4), {"shape": "4"}, "float32", (4,), id="a shape of one number"),
+        pytest.param(pa.array([1.5, None]), {"shape": "[1]"}, "float64", (), id="a shape beside plain numbers"),
+        pytest.param(tensor(ROWS, pa.float32(), (2, 2)), {"shape": "4"}, "float32", (2, 2), id="a tensor has its own"),
+    ],
+)  # fmt: skip
+def test_production_reads_what_training_read(
+    tmp_path: Path, column: Any, metadata: Any, dtype: str, shape: tuple[Any, ...]
+) -> None:
+    schema = pa.schema([pa.field("x", column.type, metadata=metadata)])
+    pq.write_table(pa.table([column], schema=schema), tmp_path / "rows.parquet")
+    trained = in_training(tmp_path / "rows.parquet")
+    np.testing.assert_equal(in_production(tmp_path / "rows.parquet", dtype, shape), trained)
+    np.testing.assert_equal(np.shape(trained[1]), shape)
+
+
+@pytest.mark.parametrize(
+    ("column", "metadata", "dtype", "shape"),
+    [
+        pytest.param(tensor([[1, 2], [None, 4]], pa.int32(), (2,)), None, "int32", (2,), id="a hole among integers"),
+        pytest.param(tensor([[1] * 6], pa.float32(), (3, 2), [1, 0]), None, "float32", (2, 3), id="permuted axes"),
+        pytest.param(flat(ROWS, 4), {"shape": "[2.5, 2]"}, "float32", (2, 2), id="a shape with a fraction"),
+        pytest.param(flat(ROWS, 4), {"shape": "[-2, -2]"}, "float32", (2, 2), id="a negative shape"),
+    ],
+)
+def test_what_training_refuses_production_refuses(
+    tmp_path: Path, column: Any, metadata: Any, dtype: str, shape: tuple[Any, ...]
+) -> None:
+    schema = pa.schema([pa.field("x", column.type, metadata=metadata)])
+    pq.write_table(pa.table([column], schema=schema), tmp_path / "rows.parquet")
+    with pytest.raises(DataError):
+        in_training(tmp_path / "rows.parquet")
+    with pytest.raises((DataFileError, FieldsError)):
+        in_production(tmp_path / "rows.parquet", dtype, shape)
