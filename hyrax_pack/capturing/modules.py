@@ -101,7 +101,7 @@ _NEVER = {
 }  # fmt: skip
 
 # What is public below a name that is refused.
-_PUBLIC = ("numpy.lib.array_utils", "numpy.lib.scimath", "numpy.lib.stride_tricks")
+_PUBLIC = tuple(f"numpy.lib.{name}" for name in ("array_utils", "recfunctions", "scimath", "stride_tricks"))
 
 
 def refused_name(dotted: str) -> str | None:

@@ -28,21 +28,35 @@ def test_every_command_of_the_tutorial_works_in_an_empty_folder(
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_DATA_HOME", home["XDG_DATA_HOME"])
-    images = np.full((3, 8, 8), 16, dtype=np.float32)
-    names: dict[str, Any] = {"images": images}
+    names: dict[str, Any] = {}
     exec(code_of("tutorial")[-1], names)
     assert names["outputs"]["output_0"].shape == (3, 10)
 
-    np.savez(tmp_path / "rows.npz", image=images, object_id=np.arange(3))
+    names = {}
+    rows, python = code_of("predicting")
+    exec(rows, names)
     (line,) = re.findall(r"^\$ (.+)$", (ROOT / "docs" / "predicting.md").read_text(), flags=re.MULTILINE)
     command(line, tmp_path)
     assert np.load(tmp_path / "scores.npz")["output_0"].shape == (3, 10)
-    written: list[Any] = []
-    names = {"images": images, "ids": [7, 8, 9], "batches": [{"data": {"image": images}}] * 2, "write": written.append}
-    (python,) = code_of("predicting")
     exec(python, names)
-    assert names["one"]["output_0"].shape == (10,) and len(written) == 2
+    assert names["one"]["output_0"].shape == (10,) and names["outputs"]["output_0"].shape == (3, 10)
     assert list(names["masked"].errors) == [2] and names["drift"].outside == 1.0
+
+
+def test_the_class_and_the_settings_of_the_readme_train_export_and_predict(tmp_path: Path, command: Command) -> None:
+    readme = (ROOT / "README.md").read_text()
+    for language in ("python", "toml"):
+        name, text = re.findall(rf"```{language}\n# (\S+)\n(.+?)```", readme, flags=re.DOTALL)[0]
+        (tmp_path / name).write_text(text)
+    labels = np.arange(40) % 2
+    stamps = np.full((40, 63, 63), 9000, np.uint16) + 900 * labels[:, None, None]
+    np.savez(tmp_path / "stamps.npz", stamp=stamps.astype(np.uint16), label=labels)
+    np.savez(tmp_path / "tonight.npz", stamp=stamps[:3].astype(np.uint16))
+    lines = re.findall(r"^(hyrax-(?:pack|run) [^#\n]+)", readme, flags=re.MULTILINE)
+    assert len(lines) == 5
+    for line in lines:
+        command(line, tmp_path)
+    assert np.load(tmp_path / "scores.npz")["output_0"].shape == (3, 2)
 
 
 def test_the_data_set_of_the_page_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -505,6 +505,7 @@ OF_NO_PROCESS = {
     "bytes that are unpacked": "import gzip, io\nx = gzip.GzipFile(fileobj=io.BytesIO(b''))",
     "windows of a spectrum": "import numpy as np\nx = np.lib.stride_tricks.sliding_window_view(np.ones(9), 3)",
     "windows by their own name": "from numpy.lib.stride_tricks import sliding_window_view as w\nx = w([1, 2, 3], 2)",
+    "columns of a record array": "import numpy as np\nx = np.lib.recfunctions.structured_to_unstructured(np.ones(2))",
     "a percentage": "x = f'{0.5:.1%}'",
 }
 
