@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+import sys
 from pathlib import Path
 
 from hyrax_pack.config import Config
 from hyrax_pack.errors import ResolveError, TrainingError
 from hyrax_pack.model import model_class
-from hyrax_pack.resolving import resolve_class
+from hyrax_pack.resolving import register_class, resolve_class
 from hyrax_pack.run import Run
 
 
@@ -40,7 +41,16 @@ def class_of_run(run: Run, config: Config) -> type:
             raise TrainingError(
                 f"{run.path.name}: {name} stands in {file}, and importing that would run its line {line}. {cure}"
             ) from error
-        return resolve_class(f"{file}:{name}", config.base_dir)
+        found = resolve_class(f"{file}:{name}", config.base_dir)
+        _register_neighbours(found)
+        return found
+
+
+def _register_neighbours(cls: type) -> None:
+    """Make the other classes of the script known, such as its data set: the settings have their bare names."""
+    for value in vars(sys.modules[cls.__module__]).values():
+        if isinstance(value, type) and value.__module__ == cls.__module__:
+            register_class(value)
 
 
 def runs_when_imported(file: Path) -> int | None:

@@ -18,6 +18,7 @@ import numpy as np
 from torch import nn
 
 from hyrax_pack import hyrax_model, train
+from hyrax_pack.data.datasets.digits import DigitsDataset
 
 
 @hyrax_model
@@ -42,8 +43,15 @@ class InScript(nn.Module):
         return np.asarray(data["image"]).reshape(len(data["image"]), -1), np.asarray(data.get("label", []))
 
 
+class DigitsOfTheScript(DigitsDataset):
+    pass
+
+
+DATA = {"data_request": {"train": {"data": {"dataset_class": "DigitsOfTheScript"}}}}
+
+
 """
-CALL = 'train({"model": {"name": "InScript"}, "train": {"epochs": 1, "device": "cpu"}})\n'
+CALL = 'train({"model": {"name": "InScript"}, "train": {"epochs": 1, "device": "cpu"}, **DATA})\n'
 
 
 def run_script(folder: Path, name: str, *, guarded: bool) -> Run:
@@ -54,15 +62,16 @@ def run_script(folder: Path, name: str, *, guarded: bool) -> Run:
     return newest_run(folder / "results")
 
 
-def test_a_class_of_a_script_is_found_in_its_file(tmp_path: Path) -> None:
+def test_a_class_of_a_script_is_found_in_its_file_and_the_data_set_beside_it(tmp_path: Path) -> None:
     trained = load_trained(run_script(tmp_path, "InScript", guarded=True))
     assert trained.spec.name == "InScript"
+    assert trained.provider.group("train").data_dict([0])["data"]["image"]
     assert trained.figures
 
 
 def test_a_script_that_would_run_is_not_imported(tmp_path: Path) -> None:
     run = run_script(tmp_path, "InOpenScript", guarded=False)
-    with pytest.raises(TrainingError, match=r"importing that would run its line 30\. Export there: hyrax_pack\.export"):
+    with pytest.raises(TrainingError, match=r"importing that would run its line 38\. Export there: hyrax_pack\.export"):
         load_trained(run)
 
 
