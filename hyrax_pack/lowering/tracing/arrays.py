@@ -14,8 +14,9 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from hyrax_pack.lowering.graph.building import Dim, DType, Value
 from hyrax_pack.lowering.operations.reducing import dimension
+from hyrax_pack.lowering.tracing.leaving import Leaving
 from hyrax_pack.lowering.tracing.numbers import Size
-from hyrax_pack.lowering.tracing.shadows import Shadowed
+from hyrax_pack.lowering.tracing.shadows import stands_for
 from hyrax_pack.lowering.tracing.views import View
 
 if TYPE_CHECKING:
@@ -35,25 +36,12 @@ _METHODS: dict[str, Any] = {function.__name__: function for function in _SAME_NA
 }
 
 
-class Traced(NDArrayOperatorsMixin, Shadowed):
+class Traced(Leaving, NDArrayOperatorsMixin):
     """An array or scalar of numpy that depends on the data; see TracedArray and TracedScalar."""
-
-    trace: Trace
-    shadows: tuple[Any, Any]
 
     def shadow(self, which: int) -> Any:
         """Return numpy's own result for one batch."""
         return self.shadows[which]
-
-    @property
-    def value(self) -> Value:
-        """What stands for it in the graph."""
-        raise NotImplementedError
-
-    @property
-    def is_known(self) -> bool:
-        """Whether it is made of constants alone."""
-        return False
 
     @property
     def dtype(self) -> DType:
@@ -100,66 +88,13 @@ class Traced(NDArrayOperatorsMixin, Shadowed):
         if isinstance(dim, int):
             return dim
         pair = (self.shadows[0].shape[axis], self.shadows[1].shape[axis])
-        return Size(self.trace, pair, dimension(self.trace.graph, self.value, axis))
+        return Size(self.tracer, pair, dimension(self.tracer.graph, self.value, axis))
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        return self.trace.call_ufunc(ufunc, method, inputs, kwargs)
+        return self.tracer.call_ufunc(ufunc, method, inputs, kwargs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        return self.trace.call_numpy(function, args, kwargs)
-
-    def __array__(self, *args: Any, **kwargs: Any) -> np.ndarray[Any, Any]:
-        if not self.is_known:
-            self.trace.refuse(
-                "an array from the data goes where only a real array can",
-                hint="use numpy functions that are listed in docs/lowering.md",
-            )
-        return np.array(self.shadows[0])
-
-    def __bool__(self) -> bool:
-        if self.is_known:
-            return bool(self.shadows[0])
-        if any(pair != (1, 1) for pair in zip(self.shadows[0].shape, self.shadows[1].shape, strict=True)):
-            self.trace.refuse("the truth of an array of several elements", hint="use .any() or .all()")
-        condition = self.trace.scalar_of(self)
-        return self.trace.decide(condition, (bool(self.shadows[0]), bool(self.shadows[1])))
-
-    def __hash__(self) -> int:
-        if isinstance(self.shadows[0], np.ndarray):
-            raise TypeError("unhashable type: 'numpy.ndarray'")
-        self.trace.refuse(
-            "a value from the data is looked up in a set or dict",
-            hint="compare it: x in (a, b); or make the table an array and pick with an array: np.array(table)[indices]",
-        )
-
-    def __float__(self) -> float:
-        if not self.is_known:
-            self.trace.refuse("a value from the data is turned into a plain number", construct="float()")
-        return float(self.shadows[0])
-
-    def __int__(self) -> int:
-        if not self.is_known:
-            self.trace.refuse("a value from the data is turned into a plain number", construct="int()")
-        return int(self.shadows[0])
-
-    def __index__(self) -> int:
-        if not self.is_known:
-            self.trace.refuse(
-                "a value from the data is used as an index, a count or a size",
-                hint="make the table an array and pick with an array: np.array(table)[indices]",
-            )
-        return int(self.shadows[0].__index__())
-
-    def __repr__(self) -> str:
-        if not self.is_known:
-            self.trace.refuse("a value from the data is turned into text", hint="leave out messages that show data")
-        return repr(self.shadows[0])
-
-    def __str__(self) -> str:
-        return str(self.shadows[0]) if self.is_known else repr(self)
-
-    def __format__(self, how: str) -> str:
-        return format(self.shadows[0], how) if self.is_known else repr(self)
+        return self.tracer.call_numpy(function, args, kwargs)
 
     def __copy__(self) -> Any:
         return np.copy(self)
@@ -173,65 +108,66 @@ class Traced(NDArrayOperatorsMixin, Shadowed):
         return np.round(self, places or 0)
 
     def __pow__(self, exponent: Any) -> Any:
-        return self.trace.power(self, exponent)
+        return self.tracer.power(self, exponent)
 
     def astype(
         self, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True
     ) -> Any:
         """Convert as numpy does."""
-        return self.trace.convert(self, np.dtype(dtype), casting=casting, copy=copy)
+        return self.tracer.convert(self, np.dtype(dtype), casting=casting, copy=copy)
 
     def reshape(self, *shape: Any, order: str = "C", copy: bool | None = None) -> Any:
         """Give the array another shape."""
         wanted = shape[0] if len(shape) == 1 else shape
-        return self.trace.call_numpy(np.reshape, (self, wanted), {"order": order})
+        return self.tracer.call_numpy(np.reshape, (self, wanted), {"order": order})
 
     def transpose(self, *axes: Any) -> Any:
         """Reorder the axes."""
         order = axes[0] if len(axes) == 1 else (axes or None)
-        return self.trace.call_numpy(np.transpose, (self, order), {})
+        return self.tracer.call_numpy(np.transpose, (self, order), {})
 
     def flatten(self, order: str = "C") -> Any:
         """Return a copy in one dimension."""
-        return self.trace.call_numpy(np.copy, (self.trace.call_numpy(np.ravel, (self, order), {}),), {})
+        return self.tracer.call_numpy(np.copy, (self.tracer.call_numpy(np.ravel, (self, order), {}),), {})
 
     def item(self, *where: Any) -> Any:
         """Return a Python number, which stays traced."""
-        return self.trace.python_number(self[where] if where else self, "item()")
+        return self.tracer.python_number(self[where] if where else self, "item()")
 
     def tolist(self) -> Any:
         """Refuse, unless the values are known: lists of numbers leave the trace."""
         if not self.is_known:
-            self.trace.refuse(
+            self.tracer.refuse(
                 "values from the data are turned into a list", construct=".tolist()", hint="keep them in an array"
             )
         return self.shadows[0].tolist()
 
     def clip(self, min: Any = None, max: Any = None, **options: Any) -> Any:
         """As ndarray.clip, which takes one bound alone."""
-        return self.trace.call_numpy(np.clip, (self, min, max), options)
+        return self.tracer.call_numpy(np.clip, (self, min, max), options)
 
     def __getattr__(self, name: str) -> Any:
         if name in _METHODS:
             function = _METHODS[name]
-            return lambda *args, **kwargs: self.trace.call_numpy(function, (self, *args), kwargs)
+            return lambda *args, **kwargs: self.tracer.call_numpy(function, (self, *args), kwargs)
         if name.startswith("__") or not hasattr(self.shadows[0], name):
-            raise AttributeError(name)
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         if not self.is_known:
-            self.trace.refuse(
+            self.tracer.refuse(
                 f"ndarray.{name} does not lower", construct=f".{name}", hint="see docs/lowering.md for what does"
             )
-        return self.trace.known_attribute(self, name)
+        return self.tracer.known_attribute(self, name)
 
     def __getitem__(self, key: Any) -> Any:
-        return self.trace.read_item(self, key)
+        return self.tracer.read_item(self, key)
 
 
+@stands_for("numpy.generic")
 class TracedScalar(Traced):
     """A numpy scalar: it cannot be changed in place, so `x += 1` makes another."""
 
     def __init__(self, trace: Trace, shadows: tuple[Any, Any], value: Value) -> None:
-        self.trace = trace
+        self.tracer = trace
         self.shadows = shadows
         self._value = value
 
@@ -247,6 +183,7 @@ class TracedScalar(Traced):
     __iand__ = __ior__ = __ixor__ = __ilshift__ = __irshift__ = __imatmul__ = _not_in_place
 
 
+@stands_for("numpy.ndarray")
 class TracedArray(Traced):
     """An array. It may be a view of another (`view`), and the root of views (`writes` counts writes to it)."""
 
@@ -257,7 +194,7 @@ class TracedArray(Traced):
         value: Value | None,
         view: View | None = None,
     ) -> None:
-        self.trace = trace
+        self.tracer = trace
         self.shadows = shadows
         self.view_of = view
         self.born = trace.clock
@@ -294,7 +231,7 @@ class TracedArray(Traced):
     def value(self) -> Value:
         """What stands for it in the graph, read again from the root if that was written since."""
         if self.is_known:
-            return self.trace.graph.constant(self.shadows[0])
+            return self.tracer.graph.constant(self.shadows[0])
         if self.view_of is not None and self._seen != self.root.writes:
             self._value = self.view_of.read(self.view_of.base.value)
             self._seen = self.root.writes
@@ -327,17 +264,17 @@ class TracedArray(Traced):
             one._seen = self.root.writes
 
     def __setitem__(self, key: Any, new: Any) -> None:
-        self.trace.write_item(self, key, new)
+        self.tracer.write_item(self, key, new)
 
     def __iter__(self) -> Iterator[Any]:
         if self.ndim == 0:
             raise TypeError("iteration over a 0-d array")
-        return self.trace.walk(self)
+        return self.tracer.walk(self)
 
     def __len__(self) -> int:
         length = self.shape[0]
-        if not isinstance(length, int) and self.trace.mode == "batch":
-            self.trace.refuse(
+        if not isinstance(length, int) and self.tracer.mode == "batch":
+            self.tracer.refuse(
                 "the length of an array is asked for where only a plain number can stand", construct="len()"
             )
         return len(self.shadows[0])  # asked by list() and its like, as a hint
@@ -351,8 +288,8 @@ class TracedArray(Traced):
 
     def sort(self, axis: int = -1, kind: str | None = None, order: Any = None) -> None:
         """Sort in place."""
-        self[...] = self.trace.call_numpy(np.sort, (self,), {"axis": axis, "kind": kind})
+        self[...] = self.tracer.call_numpy(np.sort, (self,), {"axis": axis, "kind": kind})
 
     def view(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refuse: the same bits under another dtype."""
-        self.trace.refuse("ndarray.view does not lower", construct=".view()", hint="use .astype() or .copy()")
+        self.tracer.refuse("ndarray.view does not lower", construct=".view()", hint="use .astype() or .copy()")

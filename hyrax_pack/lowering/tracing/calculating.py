@@ -41,7 +41,7 @@ def emit_number(trace: Trace, function: Callable[..., Any], operands: tuple[Any,
             trace.require_exact(one, _STEPPING[function])
     value = _emit(trace, function, operands, values)
     if isinstance(shadows[0], bool):
-        return TracedNumber(trace, (bool(shadows[0]), bool(shadows[1])), value)
+        return TracedNumber(trace, (bool(shadows[0]), bool(shadows[1])), cast(trace.graph, value, bool))
     is_size = isinstance(shadows[0], int) and any(isinstance(one, Size) for one in operands)
     if is_size and all(isinstance(one, Size | int) for one in operands):
         return Size(trace, (shadows[0], shadows[1]), value, bounds)
@@ -73,6 +73,8 @@ def _bounds(function: Callable[..., Any], bounds: Sequence[Bounds]) -> Bounds:
         low, high = bounds[0]
         ends = [-low, -high] if function is operator.neg else [abs(low), abs(high), 0 if low <= 0 <= high else abs(low)]
         return min(ends), max(ends)
+    if function in _OF_BITS:
+        return _bounds_of_bits([*bounds, (-1, -1)] if function is operator.invert else bounds)
     if function is operator.mod:
         low, high = bounds[1]
         return min(0, low + 1), max(0, high - 1)
@@ -80,6 +82,12 @@ def _bounds(function: Callable[..., Any], bounds: Sequence[Bounds]) -> Bounds:
     seconds = {*bounds[1], *((-1, 1) if function is operator.floordiv and bounds[1][0] < 0 < bounds[1][1] else ())}
     made = [function(a, b) for a in bounds[0] for b in seconds if b or function is not operator.floordiv]
     return min(made), max(made)
+
+
+def _bounds_of_bits(bounds: Sequence[Bounds]) -> Bounds:
+    """Return what the bits of whole numbers can make: as many bits as the widest has, negative where one can be."""
+    bits = max(max(-low - 1, high) for low, high in bounds).bit_length()
+    return -(1 << bits) if any(low < 0 for low, _ in bounds) else 0, (1 << bits) - 1
 
 
 def _check_doubles(trace: Trace, function: Callable[..., Any], operands: tuple[Any, ...]) -> None:
@@ -119,6 +127,8 @@ def _emit(trace: Trace, function: Callable[..., Any], operands: tuple[Any, ...],
     if function in _COMPARED:
         made = compare(graph, _COMPARED[function], values[0], values[1])
         return negate(graph, made) if function is operator.ne else made
+    if function in _OF_BITS:
+        return _of_bits(trace, function, values)
     if function is operator.neg:
         return unary(graph, "Neg", values[0])
     if function is operator.abs:
@@ -127,6 +137,14 @@ def _emit(trace: Trace, function: Callable[..., Any], operands: tuple[Any, ...],
     if function is operator.truediv:
         return binary(graph, "Div", values[0], values[1])
     return (floor_divide if function is operator.floordiv else remainder)(graph, values[0], values[1])
+
+
+def _of_bits(trace: Trace, function: Callable[..., Any], values: list[Value]) -> Value:
+    """Return what whole numbers give bit by bit; of two truths that is one again, by the cast of whoever asks."""
+    graph = trace.graph
+    if function is operator.invert:
+        return binary(graph, "Sub", graph.constant(np.int64(-1)), values[0])
+    return binary(graph, _OF_BITS[function], values[0], values[1])
 
 
 def _refuse_zero_divisor(trace: Trace, divisor: Any) -> None:
@@ -153,6 +171,12 @@ _STEPPING = {
     operator.ge: ">=",
     operator.floordiv: "//",
     operator.mod: "%",
+}
+_OF_BITS = {
+    operator.and_: "BitwiseAnd",
+    operator.or_: "BitwiseOr",
+    operator.xor: "BitwiseXor",
+    operator.invert: "BitwiseNot",
 }
 _PLAIN = {operator.add: "Add", operator.sub: "Sub", operator.mul: "Mul"}
 _COMPARED = {

@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from hyrax_pack.lowering.tracing.numbers import Position
-from hyrax_pack.lowering.tracing.shadows import RowsInText
+from hyrax_pack.lowering.tracing.shadows import RowsInText, stands_for
 
 if TYPE_CHECKING:
     from hyrax_pack.lowering.tracing.trace import Trace
 
 
+@stands_for("list")
 class Gathered(RowsInText):
     """A list of the text, watched.
 

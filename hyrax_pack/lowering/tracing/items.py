@@ -115,7 +115,7 @@ def _row_view(trace: Trace, array: Any, items: Items) -> Any:
     axis = next(at for at, item in enumerate(axes) if isinstance(item, Position))
     row = axes[axis].row
     if array.is_known or not isinstance(array, TracedArray) or array.value.shape[axis] is not graph.rows:
-        axes[axis].refuse_value()
+        axes[axis].refuse()
     if axis and not is_basic([item for item in items if not isinstance(item, Position)]):
         trace.refuse("a row's position beside a list of positions", hint="pick the row first: x[i]")
     view = View(
@@ -132,7 +132,7 @@ def _row_of_numbers(trace: Trace, array: TracedArray, position: Position) -> Tra
     """Return the row of a batch of single numbers as an array of one, which can be written."""
     graph, row = trace.graph, position.row
     if array.is_known or array.value.shape[0] is not graph.rows:
-        position.refuse_value()
+        position.refuse()
     view = View(
         array,
         lambda base: expand_dims(graph, row_of(graph, base, 0, row), [0]),

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from hyrax_pack.lowering.graph.building import Free, Value
-from hyrax_pack.lowering.tracing.shadows import Shadowed
+from hyrax_pack.lowering.tracing.shadows import Shadowed, stands_for
+from hyrax_pack.lowering.tracing.untouchable import Untouchable
 
 if TYPE_CHECKING:
     from hyrax_pack.lowering.tracing.trace import Trace
@@ -24,6 +25,7 @@ INT64_BOUNDS: Bounds = (-(2**63), 2**63 - 1)
 _LARGEST_SIZE = 1 << 31
 
 
+@stands_for("number")
 class TracedNumber(Shadowed):
     """A Python bool, int or float that depends on the data.
 
@@ -131,6 +133,37 @@ class TracedNumber(Shadowed):
     def __rmod__(self, other: Any) -> Any:
         return self._with(other, operator.mod, swapped=True)
 
+    def __and__(self, other: Any) -> Any:
+        return self._with(other, operator.and_)
+
+    def __or__(self, other: Any) -> Any:
+        return self._with(other, operator.or_)
+
+    def __xor__(self, other: Any) -> Any:
+        return self._with(other, operator.xor)
+
+    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
+
+    def __invert__(self) -> Any:
+        return self.trace.calculate(operator.invert, (self,))
+
+    def __lshift__(self, places: Any) -> Any:
+        return self * (1 << self._places(places))
+
+    def __rshift__(self, places: Any) -> Any:
+        return self // (1 << self._places(places))
+
+    def _places(self, places: Any) -> int:
+        if type(places) is not int or not 0 <= places < 63 or not isinstance(self.shadow(0), int):
+            self.trace.refuse(
+                "the bits of a Python number are moved by other than a plain number of places",
+                construct="<< or >>",
+                hint="leave out int() and .item(): numpy scalars can be shifted by one another",
+            )
+        return places
+
+    __rlshift__ = __rrshift__ = _places
+
     def __pow__(self, other: Any) -> NoReturn:
         self.trace.refuse(
             "a power of Python numbers: Python raises where it overflows",
@@ -186,6 +219,7 @@ class TracedNumber(Shadowed):
         self.trace.refuse(f"the method {name} of a number from the data", construct=f".{name}")
 
 
+@stands_for("int")
 class Size(TracedNumber):
     """A dimension that is known only when the graph runs, or what was calculated of such ones."""
 
@@ -240,7 +274,8 @@ class Size(TracedNumber):
         )
 
 
-class Position(Shadowed):
+@stands_for("int")
+class Position(Untouchable):
     """The counter of a loop over the rows: it may only say which row is meant."""
 
     __slots__ = ("row", "trace")
@@ -253,29 +288,12 @@ class Position(Shadowed):
         """Return the place of the row; only keys of subscripts ask for it."""
         return self.row
 
-    def refuse_value(self, *args: Any, **kwargs: Any) -> NoReturn:
+    def refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refuse."""
         self.trace.refuse(
             "a row's position in its batch is used as a value",
             hint="a row must give the same whatever stands before it; use the counter as an index only",
         )
-
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = refuse_value
-    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = __neg__ = __abs__ = refuse_value
-    __lt__ = __le__ = __gt__ = __ge__ = __bool__ = __int__ = __float__ = __index__ = refuse_value
-    __eq__ = __ne__ = __hash__ = __repr__ = __str__ = __format__ = refuse_value
-    __array__ = __array_ufunc__ = __array_function__ = refuse_value
-
-    def __copy__(self) -> Any:
-        return self
-
-    def __deepcopy__(self, memo: Any) -> Any:
-        return self
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        self.refuse_value()
 
 
 COMPARISONS = frozenset({operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge})

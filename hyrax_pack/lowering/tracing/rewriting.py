@@ -41,6 +41,7 @@ class _Rewriting(ast.NodeTransformer):
     def __init__(self) -> None:
         self.bound: list[frozenset[str]] = []
         self._arguments: set[int] = set()
+        self._fields: set[int] = set()
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         """Calls are carried out by the trace."""
@@ -114,8 +115,19 @@ class _Rewriting(ast.NodeTransformer):
         node.annotation = None
         return node
 
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        """The annotations of a class are its fields (`@dataclass`, `NamedTuple`): they stay."""
+        for one in node.body:
+            if isinstance(one, ast.AnnAssign):
+                self._fields.add(id(one))
+        self.generic_visit(node)
+        return node
+
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
         """An annotated assignment is an assignment."""
+        if id(node) in self._fields:
+            node.value = None if node.value is None else self.visit(node.value)
+            return node
         if node.value is None:
             return ast.copy_location(ast.Pass(), node)
         value = self.visit(node.value)

@@ -16,12 +16,14 @@ from hyrax_runtime.contract import Element
 
 from hyrax_pack.lowering.tracing.arrays import Traced, TracedArray
 from hyrax_pack.lowering.tracing.numbers import Position
-from hyrax_pack.lowering.tracing.shadows import RowsInText, Shadowed
+from hyrax_pack.lowering.tracing.shadows import RowsInText, Shadowed, stands_for
+from hyrax_pack.lowering.tracing.untouchable import Untouchable
 
 if TYPE_CHECKING:
     from hyrax_pack.lowering.tracing.trace import Trace
 
 
+@stands_for("list")
 class Rows(Shadowed):
     """A list: the rows of a field (`is_batch`), or a nested list inside a row that is plain Python.
 
@@ -119,7 +121,8 @@ def is_stacked(value: Any) -> bool:
     return isinstance(value, Traced | Rows) or (isinstance(value, RowsInText) and value.is_batch)
 
 
-class Unreadable(Shadowed):
+@stands_for("list")
+class Unreadable(Untouchable):
     """A field that no graph can hold, and why."""
 
     trace: Trace
@@ -130,11 +133,8 @@ class Unreadable(Shadowed):
     def __init__(self, trace: Trace, path: str, why: str, *, is_row: bool = False) -> None:
         self.__dict__.update(trace=trace, path=path, why=why, is_row=is_row)
 
-    def shadow(self, which: int) -> Any:
+    def refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refuse."""
-        self._refuse()
-
-    def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
         self.trace.refuse(
             f"the field {self.path!r} is used, and {self.why}",
             hint="turn it into numbers of one shape in the data set's getter",
@@ -142,42 +142,22 @@ class Unreadable(Shadowed):
 
     def __iter__(self) -> Iterator[Any]:
         if self.is_row:
-            self._refuse()
+            self.refuse()
         return self.trace.walk(self)
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, Position):
             return Unreadable(self.trace, self.path, self.why, is_row=True)
-        return self._refuse()
-
-    def __copy__(self) -> Unreadable:
-        return self
-
-    def __deepcopy__(self, memo: Any) -> Unreadable:
-        return self
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        self._refuse()
-
-    __array__ = __array_ufunc__ = __array_function__ = __len__ = __bool__ = _refuse
-    __add__ = __radd__ = __mul__ = __rmul__ = __mod__ = __contains__ = __setitem__ = _refuse
-    __lt__ = __le__ = __gt__ = __ge__ = __repr__ = __str__ = __format__ = __int__ = __float__ = __index__ = _refuse
-    __eq__ = __ne__ = __hash__ = _refuse
+        return self.refuse()
 
 
-class Stale(Shadowed):
+class Stale(Untouchable):
     """What a name holds that the row before has bound: whatever a row does with it, rows touch one another."""
 
     trace: Trace
 
     def __init__(self, trace: Trace) -> None:
         self.__dict__["trace"] = trace
-
-    def shadow(self, which: int) -> Any:
-        """Refuse."""
-        self.refuse()
 
     def refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refuse."""
@@ -187,27 +167,8 @@ class Stale(Shadowed):
             hint="let a row use nothing but its own values, or write it for whole arrays",
         )
 
-    def __copy__(self) -> Stale:
-        return self
 
-    def __deepcopy__(self, memo: Any) -> Stale:
-        return self
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return self.refuse()
-
-    __array__ = __array_ufunc__ = __array_function__ = __len__ = __bool__ = __iter__ = __next__ = refuse
-    __call__ = __getitem__ = __setitem__ = __delitem__ = __contains__ = __enter__ = __exit__ = refuse
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = refuse
-    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = __matmul__ = __rmatmul__ = refuse
-    __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = __lshift__ = __rlshift__ = refuse
-    __rshift__ = __rrshift__ = __neg__ = __pos__ = __abs__ = __invert__ = __round__ = refuse
-    __lt__ = __le__ = __gt__ = __ge__ = __eq__ = __ne__ = __hash__ = refuse
-    __repr__ = __str__ = __format__ = __int__ = __float__ = __index__ = refuse
-
-
+@stands_for("dict")
 class FieldDict(dict[str, Any]):
     """`data_dict` or the fields of one data set; remembers which keys were asked for and are not there."""
 

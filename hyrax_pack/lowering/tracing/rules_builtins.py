@@ -10,11 +10,12 @@ import numpy as np
 
 from hyrax_pack.lowering.operations.casting import FLOAT64, cast
 from hyrax_pack.lowering.tracing.arrays import Traced
+from hyrax_pack.lowering.tracing.complexes import TracedComplex
 from hyrax_pack.lowering.tracing.gathered import Gathered
 from hyrax_pack.lowering.tracing.numbers import Position, Size, TracedNumber
 from hyrax_pack.lowering.tracing.rows import Rows, Unreadable
+from hyrax_pack.lowering.tracing.rule import Rule
 from hyrax_pack.lowering.tracing.shadows import ROWS, RowsInText, Shadowed, shadow_of
-from hyrax_pack.lowering.tracing.trace import Rule
 from hyrax_pack.lowering.tracing.walking import PerRow, entries_per_row, is_per_row, walk_rows
 
 if TYPE_CHECKING:
@@ -27,9 +28,9 @@ def lower_len(trace: Trace, value: Any) -> Any:
         return value.stack.shape[0] if value.is_batch else len(value.stack.shadows[0])
     if isinstance(value, Unreadable):
         if value.is_row:
-            value.__len__()
+            value.refuse()
         return trace.batch_size
-    if isinstance(value, Traced):
+    if isinstance(value, Traced | TracedComplex):
         if not value.ndim:
             raise TypeError("len() of unsized object")
         return value.shape[0]
@@ -81,7 +82,7 @@ def lower_isinstance(trace: Trace, value: Any, classes: Any) -> bool:
     """Lower isinstance(): asks what stands behind the traced value."""
     if isinstance(value, Unreadable):
         if value.is_row:
-            value.__len__()
+            value.refuse()
         return isinstance([], classes)
     return isinstance(shadow_of(value, 0) if isinstance(value, Shadowed) else value, classes)
 

@@ -17,8 +17,8 @@ from hyrax_pack.lowering.tracing.calculating import number_as
 from hyrax_pack.lowering.tracing.filling import make_filled
 from hyrax_pack.lowering.tracing.numbers import Size, TracedNumber
 from hyrax_pack.lowering.tracing.rows import is_stacked
+from hyrax_pack.lowering.tracing.rule import Rule
 from hyrax_pack.lowering.tracing.shadows import on_shadows, shadow_of
-from hyrax_pack.lowering.tracing.trace import Rule
 from hyrax_pack.lowering.tracing.wrapping import wrap
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from hyrax_pack.lowering.operations.casting import cast
 from hyrax_pack.lowering.operations.fourier import scaled, transform
 from hyrax_pack.lowering.tracing.complexes import TracedComplex
 from hyrax_pack.lowering.tracing.numbers import Size
+from hyrax_pack.lowering.tracing.rule import Rule
 from hyrax_pack.lowering.tracing.shadows import on_shadows
-from hyrax_pack.lowering.tracing.trace import Rule
 from hyrax_pack.lowering.tracing.wrapping import wrap
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import numpy as np
 
 from hyrax_pack.lowering.tracing.arrays import Traced
 from hyrax_pack.lowering.tracing.numbers import TracedNumber
+from hyrax_pack.lowering.tracing.rule import Rule
 from hyrax_pack.lowering.tracing.shadows import shadow_of
-from hyrax_pack.lowering.tracing.trace import Rule
 
 if TYPE_CHECKING:
     from hyrax_pack.lowering.tracing.trace import Trace

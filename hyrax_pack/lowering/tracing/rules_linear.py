@@ -12,8 +12,8 @@ from hyrax_pack.lowering.graph.exactness import mark_inexact
 from hyrax_pack.lowering.operations.casting import cast
 from hyrax_pack.lowering.operations.products import einsum
 from hyrax_pack.lowering.tracing.numbers import Size
+from hyrax_pack.lowering.tracing.rule import Rule
 from hyrax_pack.lowering.tracing.shadows import on_shadows
-from hyrax_pack.lowering.tracing.trace import Rule
 
 if TYPE_CHECKING:
     from hyrax_pack.lowering.tracing.trace import Trace

@@ -24,8 +24,8 @@ from hyrax_pack.lowering.operations.casting import FLOAT64, cast
 from hyrax_pack.lowering.operations.transcendental import arcsinh, arctan, arctan2, cbrt, hypot
 from hyrax_pack.lowering.tracing.arrays import Traced
 from hyrax_pack.lowering.tracing.numbers import TracedNumber
+from hyrax_pack.lowering.tracing.rule import Rule
 from hyrax_pack.lowering.tracing.shadows import quietly
-from hyrax_pack.lowering.tracing.trace import Rule
 
 if TYPE_CHECKING:
     from hyrax_pack.lowering.tracing.trace import Trace

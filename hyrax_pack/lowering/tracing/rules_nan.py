@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hyrax_pack.lowering.tracing.rule import Rule
 from hyrax_pack.lowering.tracing.rules_statistics import (
     halfway,
     is_weak,
@@ -17,7 +18,6 @@ from hyrax_pack.lowering.tracing.rules_statistics import (
     lower_quantile,
     refuse_options,
 )
-from hyrax_pack.lowering.tracing.trace import Rule
 
 if TYPE_CHECKING:
     from hyrax_pack.lowering.tracing.trace import Trace

@@ -14,8 +14,8 @@ from hyrax_pack.lowering.operations.indexing import gather, gather_along, select
 from hyrax_pack.lowering.operations.shaping import broadcast, reshape, take_positions
 from hyrax_pack.lowering.operations.sorting import argsort, place_in_sorted
 from hyrax_pack.lowering.tracing.numbers import Size
+from hyrax_pack.lowering.tracing.rule import Rule
 from hyrax_pack.lowering.tracing.shadows import shadow_of
-from hyrax_pack.lowering.tracing.trace import Rule
 
 if TYPE_CHECKING:
     from hyrax_pack.lowering.tracing.trace import Trace

@@ -23,9 +23,9 @@ from hyrax_pack.lowering.operations.reducing import (
 )
 from hyrax_pack.lowering.operations.shaping import element_total, expand_dims, reshape, take_positions
 from hyrax_pack.lowering.tracing.numbers import Size
+from hyrax_pack.lowering.tracing.rule import Rule
 from hyrax_pack.lowering.tracing.shadows import on_shadows
 from hyrax_pack.lowering.tracing.summing import add_up
-from hyrax_pack.lowering.tracing.trace import Rule
 
 if TYPE_CHECKING:
     from hyrax_pack.lowering.tracing.trace import Trace

@@ -13,8 +13,8 @@ from hyrax_pack.lowering.graph.building import Dim, Shape, Value
 from hyrax_pack.lowering.operations.shaping import expand_dims, reshape, squeeze, transpose
 from hyrax_pack.lowering.tracing.filling import broadcast_sizes, broadcast_to_sizes, make_filled, shape_dim
 from hyrax_pack.lowering.tracing.numbers import Size
+from hyrax_pack.lowering.tracing.rule import Rule
 from hyrax_pack.lowering.tracing.shadows import shadow_of
-from hyrax_pack.lowering.tracing.trace import Rule
 from hyrax_pack.lowering.tracing.views import View
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from hyrax_pack.lowering.operations.casting import BOOL, FLOAT64
 from hyrax_pack.lowering.operations.sorting import sort
 from hyrax_pack.lowering.tracing.numbers import Size
+from hyrax_pack.lowering.tracing.rule import Rule
 from hyrax_pack.lowering.tracing.shadows import shadow_of
-from hyrax_pack.lowering.tracing.trace import Rule
 
 if TYPE_CHECKING:
     from hyrax_pack.lowering.tracing.trace import Trace

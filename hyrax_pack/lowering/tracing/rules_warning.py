@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from hyrax_pack.lowering.tracing.trace import Rule
+from hyrax_pack.lowering.tracing.rule import Rule
 
 if TYPE_CHECKING:
     from hyrax_pack.lowering.tracing.trace import Trace

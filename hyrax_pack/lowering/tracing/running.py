@@ -22,6 +22,7 @@ from hyrax_pack.lowering.operations.arithmetic import choose
 from hyrax_pack.lowering.refusal import Refused
 from hyrax_pack.lowering.tracing.arrays import Traced, TracedArray
 from hyrax_pack.lowering.tracing.decisions import MAX_WAYS, Way, join_ways, next_way
+from hyrax_pack.lowering.tracing.explaining import LISTED, is_raised_by_text
 from hyrax_pack.lowering.tracing.hooking import hooks_of
 from hyrax_pack.lowering.tracing.rows import FieldDict, Rows, Unreadable
 from hyrax_pack.lowering.tracing.rules_elementwise import lower_ufunc
@@ -133,19 +134,20 @@ def _one_way(
         values = _slot_values(trace, function(data), slots)
     except Exception as error:
         _raise_poison(trace, error)
-        text_of_error = f"{type(error).__name__}: {error}"
-        raise Refused(
-            Reason(
-                f"it raises {text_of_error}" + (" for some values" if trace.way.answers else ""),
-                line_of_error(error),
-                "raise",
-                "a graph cannot raise: mark such rows with NaN, or check them in the data set's getter",
-            )
-        ) from error
+        raise Refused(_reason_of(trace, error)) from error
     _raise_poison(trace, None)
     if trace.left is not None:
         raise trace.left
     return values
+
+
+def _reason_of(trace: Trace, error: Exception) -> Reason:
+    """Return the reason that an error of the text is: one that it raises, or one that a value out of place makes."""
+    text = f"it raises {type(error).__name__}: {error}" + (" for some values" if trace.way.answers else "")
+    if is_raised_by_text(error) or not isinstance(error, TypeError | AttributeError):
+        hint = "a graph cannot raise: mark such rows with NaN, or check them in the data set's getter"
+        return Reason(text, line_of_error(error), "raise", hint)
+    return Reason(f"{text}, where the data goes in a way that does not lower", line_of_error(error), None, LISTED)
 
 
 def _raise_poison(trace: Trace, error: Exception | None) -> None:
@@ -215,6 +217,10 @@ def _slot_value(trace: Trace, part: Any, slot: Slot, place: int) -> Value:
         trace.refuse(f"the first axis of slot {place} is not the rows", construct="return")
     if part.dtype != np.dtype(slot.dtype):
         trace.refuse(f"slot {place} is {part.dtype} where {slot.dtype} is recorded", construct="return")
+    if part.ndim != len(slot.shape):
+        trace.refuse(
+            f"slot {place} has {part.ndim} dimensions where {len(slot.shape)} are recorded", construct="return"
+        )
     for axis, (dim, found) in enumerate(zip(slot.shape[1:], part.value.shape[1:], strict=True), start=1):
         if isinstance(dim, int) and found != dim:
             seen = found if isinstance(found, int) else "that depends on the data"

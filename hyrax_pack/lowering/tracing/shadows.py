@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,27 @@ ROW_SIZES = (2, 2)
 ROWS = 2  # that a loop over the rows meets; what two rows leave alike, any number leaves alike (see walking.py)
 
 _MAX_DEPTH = 6
+_Class = TypeVar("_Class", bound=type[Any])
+
+
+def stands_for(name: str) -> Callable[[_Class], _Class]:
+    """Give a class the name of what it stands for: Python's own messages speak of classes by their names.
+
+    Examples
+    --------
+    >>> @stands_for("list")
+    ... class Rows: ...
+    >>> Rows() - 1
+    Traceback (most recent call last):
+    TypeError: unsupported operand type(s) for -: 'list' and 'int'
+    """
+
+    def name_it(kind: _Class) -> _Class:
+        kind.__name__ = kind.__qualname__ = name
+        kind.__module__ = "builtins"
+        return kind
+
+    return name_it
 
 
 class Shadowed:

@@ -39,7 +39,7 @@ class _Watched:
         if isinstance(key, Position):
             if isinstance(self._value, RowsInText) and self._value.is_batch:
                 return self._value[key]
-            key.refuse_value()
+            key.refuse()
         if isinstance(self._value, dict) or not isinstance(key, Traced | TracedNumber):
             self._trace.refuse(
                 "a table is asked by a value from the data",

@@ -19,7 +19,7 @@ from hyrax_pack.lowering.tracing import (
     rules_statistics,
     rules_warning,
 )
-from hyrax_pack.lowering.tracing.trace import Rule
+from hyrax_pack.lowering.tracing.rule import Rule
 
 
 def all_rules() -> Mapping[Any, Rule]:

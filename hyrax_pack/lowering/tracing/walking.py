@@ -18,16 +18,18 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from hyrax_pack.lowering.tracing.arrays import Traced, TracedArray
+from hyrax_pack.lowering.tracing.complexes import TracedComplex
 from hyrax_pack.lowering.tracing.gathered import Gathered
 from hyrax_pack.lowering.tracing.numbers import Position
 from hyrax_pack.lowering.tracing.rows import Rows, Unreadable
-from hyrax_pack.lowering.tracing.shadows import ROWS
+from hyrax_pack.lowering.tracing.shadows import ROWS, stands_for
 from hyrax_pack.lowering.tracing.watching import State, Unwatchable, look_at, what_changed
 
 if TYPE_CHECKING:
     from hyrax_pack.lowering.tracing.trace import Trace
 
 
+@stands_for("iterator")
 class PerRow:
     """What gives one entry per row, once: enumerate(), zip(), map() and range() over the rows."""
 
@@ -146,7 +148,9 @@ def is_per_row(value: Any) -> bool:
     if isinstance(value, Unreadable):
         return not value.is_row
     if isinstance(value, Traced):
-        return bool(value.ndim) and not value.is_known and value.value.shape[0] is value.trace.graph.rows
+        return bool(value.ndim) and not value.is_known and value.value.shape[0] is value.tracer.graph.rows
+    if isinstance(value, TracedComplex):
+        return is_per_row(value.real)
     return isinstance(value, PerRow)
 
 

@@ -28,7 +28,7 @@ def adopt(trace: Trace, real: tuple[Any, Any], made: Any, operands: Sequence[Sha
     first, second = real
     if isinstance(first, tuple | list):
         parts = [adopt(trace, (a, b), part, operands) for a, b, part in zip(first, second, made, strict=True)]
-        return parts if isinstance(first, list) else tuple(parts)
+        return _as(type(first), parts)
     for operand in operands:
         if isinstance(operand, TracedArray) and operand.shadows[0] is first:
             return operand
@@ -60,8 +60,8 @@ def known(trace: Trace, result: Any) -> Any:
     """Return a real result of numpy as the user's code may hold it: arrays become known arrays."""
     if isinstance(result, np.ndarray) and result.dtype.kind in "biuf":
         return TracedArray(trace, (result, result.copy()), None)
-    if type(result) in (list, tuple) and any(isinstance(part, np.ndarray) for part in result):
-        return type(result)(known(trace, part) for part in result)
+    if isinstance(result, list | tuple) and any(isinstance(part, np.ndarray) for part in result):
+        return _as(type(result), [known(trace, part) for part in result])
     return result
 
 
@@ -70,7 +70,7 @@ def known_pair(trace: Trace, real: tuple[Any, Any], operands: Sequence[Shadowed]
     first, second = real
     if isinstance(first, tuple | list):
         parts = [known_pair(trace, pair, operands) for pair in zip(first, second, strict=True)]
-        return None if any(part is None for part in parts) else type(first)(parts)
+        return None if any(part is None for part in parts) else _as(type(first), parts)
     if not isinstance(first, np.ndarray) or first.dtype.kind not in "biuf":
         return first
     for operand in operands:
@@ -105,7 +105,7 @@ def known_attribute(trace: Trace, array: Traced, name: str) -> Any:
 def _adopt_composition(trace: Trace, real: tuple[Any, Any], made: Shadowed, operands: Sequence[Shadowed]) -> Any:
     for at in (0, 1):
         if not _agree(real[at], made.shadow(at)):
-            trace.refuse("numpy gives something else than the rule for it")
+            trace.refuse("numpy does something else here than it does for plain arrays, and that is not followed")
     if isinstance(made, TracedArray) and made.view_of is not None and np.may_share_memory(made.shadows[0], real[0]):
         return made
     if isinstance(made, Traced | TracedNumber):
@@ -136,7 +136,7 @@ def _fitted(trace: Trace, real: tuple[Any, Any], value: Value) -> Value:
     value = cast(trace.graph, value, first.dtype)
     for pair, dim in zip(shapes, value.shape, strict=True):
         if isinstance(dim, int) and pair != (dim, dim):
-            trace.refuse(f"the rule gives a dimension of {dim} where numpy gives {pair[0]} and {pair[1]}")
+            trace.refuse(f"a dimension of {pair[0]} or {pair[1]}, by how the rows are, comes out as {dim}")
     return value
 
 
@@ -145,6 +145,11 @@ def _lock_if_shared(array: TracedArray, operands: Sequence[Shadowed]) -> None:
     for operand in operands:
         if isinstance(operand, TracedArray) and np.may_share_memory(operand.shadows[0], array.shadows[0]):
             operand.root.is_locked = array.is_locked = True
+
+
+def _as(kind: type, parts: list[Any]) -> Any:
+    """Return parts as the list, the tuple or the named tuple (of np.linalg.svd, say) that numpy gave."""
+    return kind._make(parts) if hasattr(kind, "_make") else kind(parts)
 
 
 def _agree(real: Any, made: Any) -> bool:

@@ -209,6 +209,7 @@ np.histogram(x[0], bins=4, range=(0, 1))[0] + 0 * x[:, 0, :4]
 np.meshgrid(np.arange(6), np.arange(4))[0] + x
 np.outer(x[:, 0, 0], np.arange(3))
 np.trace(x, axis1=1, axis2=2)
+x.trace(axis1=1, axis2=2)
 np.isclose(x, 1.0)
 np.unstack(x, axis=1)[0]
 np.atleast_2d(x[:, 0, 0]).T

@@ -147,3 +147,31 @@ def test_a_field_that_was_not_seen_to_be_read_is_not_relied_on():
     found = case.lower()
     assert isinstance(found, Refusal)
     assert "not seen to be read" in str(found)
+
+
+RECORDS = """
+@dataclass
+class Star:
+    flux: float
+    error: float = 2.0
+stars = [Star(float(v)) for v in d['data']['v']]
+return np.array([star.flux / 2 + star.error for star in stars])
+"""
+NAMED = RECORDS.replace("@dataclass\nclass Star:", "class Star(NamedTuple):")
+PLAIN_PYTHON = {
+    "a record of each row": "from dataclasses import dataclass" + RECORDS,
+    "a named tuple of each row": "from typing import NamedTuple" + NAMED,
+    "one bit of a flag word": "return np.array([1.0 if int(k) & 4 else 0.0 for k in d['data']['k']])",
+    "the byte above the lowest": "return np.array([(int(k) >> 8) & 255 for k in d['data']['k']])",
+    "other bits": "return np.array([((~int(k) | 3) ^ 5) & 127 for k in d['data']['k']])",
+    "the product of decomposed constants": (
+        "parts = np.linalg.svd(np.arange(16.0).reshape(4, 4) + np.eye(4))\nreturn np.asarray(d['data']['x']) @ parts.Vh"
+    ),
+}
+
+
+@pytest.mark.parametrize("what", PLAIN_PYTHON)
+def test_plain_python_of_a_row_lowers(what):
+    fields = {"x": X, "v": ("float32", [], 0, 9), "k": ("int32", [], -70000, 70000)}
+    found = case_of(PLAIN_PYTHON[what].strip(), **fields).lower()
+    assert isinstance(found, Lowered), str(found)

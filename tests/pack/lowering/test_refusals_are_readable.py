@@ -1,7 +1,15 @@
 """A refusal says what, in which line, and what to write instead."""
 
-import pytest
+import re
 
+import numpy as np
+import pytest
+from hyrax_runtime.manifest import Slot
+
+from hyrax_pack.lowering.compiling import draw_shadows
+from hyrax_pack.lowering.proving.samples import gather_samples
+from hyrax_pack.lowering.refusal import Refused
+from hyrax_pack.lowering.tracing.running import write_down
 from tests.pack.lowering.cases import build_case
 
 X = {"data/x": ["float32", [6], -3, 3]}
@@ -86,3 +94,76 @@ def test_two_runtimes_that_disagree_with_numpy_are_named():
     found = refusal("return np.sinc(x.astype(np.int32))")
     assert found.reason.text.startswith("for ")
     assert "where numpy gives" in found.reason.text
+
+
+FIELDS = {"data/k": ["int64", [], 0, 5], "data/name": ["str", [], 0, 1], "data/curve": ["ragged", [], -3, 3]}
+OF_TEXT = "the field 'data/name' is used, and a graph holds no text"
+OF_CURVES = "the field 'data/curve' is used, and its rows differ in shape"
+IN_USERS_WORDS = {
+    "a pattern in text": (
+        "import re\nreturn np.array([len(re.sub('a', '', name)) for name in d['data']['name']])",
+        OF_TEXT,
+    ),
+    "text in a dict": ("return np.array([{'g': 1.0}.get(name, 0.0) for name in d['data']['name']])", OF_TEXT),
+    "a row of differing length less one": ("return np.array([(c - 1)[0] for c in d['data']['curve']])", OF_CURVES),
+    "the square of such a row": ("return np.array([(c ** 2)[0] for c in d['data']['curve']])", OF_CURVES),
+    "such a row over a number": ("return np.array([(1 / c)[0] for c in d['data']['curve']])", OF_CURVES),
+    "a buffer": (
+        "return np.stack([np.frombuffer(r, np.float32) for r in x])",
+        "numpy.frombuffer: values from the data go where only real ones can",
+    ),
+    "a spectrum in text": (
+        "z = np.fft.fft(x)\nprint(f'{z}')\nreturn np.abs(z)",
+        "a complex number from the data is taken for a plain number, a truth or text",
+    ),
+    "a number to a complex power": ("z = np.fft.fft(x)\nreturn np.abs(2 ** z)", "**: a power of complex numbers"),
+    "the rows as one number": (
+        "return np.asarray(float(d['data']['k']))",
+        "TypeError: float() argument must be a string or a real number, not 'list'",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", IN_USERS_WORDS)
+def test_what_fails_on_a_stand_in_is_said_in_the_users_words(what):
+    body, words = IN_USERS_WORDS[what]
+    text = HEAD + "".join(f"    {line}\n" for line in body.splitlines())
+    assert words in reason_for(text, X | FIELDS)
+
+
+SUBJECTS = {
+    "text": "[{} for one in d['data']['name']]",
+    "a row of differing length": "[{} for one in d['data']['curve']]",
+    "a row": "[{} for one in d['data']['x']]",
+    "a Python number": "[{} for one in map(float, d['data']['k'])]",
+    "the rows": "(lambda one: {})(d['data']['x'])",
+    "a spectrum": "(lambda one: {})(np.fft.fft(x))",
+    "the size of the batch": "(lambda one: {})(len(x))",
+}
+SIGNS = ("+", "-", "*", "/", "//", "%", "**", "<<", ">>", "&", "|", "^", "<", "==")
+OPERATIONS = [*(f"one {sign} 2" for sign in SIGNS), "-one", "~one", "one[0]", "one.real", "abs(one)", "round(one)"]
+OPERATIONS += ["sum(one)", "str(one)", "divmod(one, 2)", "next(one)", "float(one)", "one.tolist()", "np.ndarray(one)"]
+INNER = re.compile(
+    r"Traced|Unreadable|Stale|Position|Gathered|FieldDict|PerRow|Shadowed|Trace\b|hyrax_|lower_|<lambda>|<locals>"
+)
+
+
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_no_reason_speaks_of_what_stands_for_the_data(subject):
+    functions = [name for name in np.__all__ if callable(getattr(np, name)) and not isinstance(getattr(np, name), type)]
+    calls = [f"np.{name}(one)" for name in functions[::3] if name not in ("test", "info", "show_config")]
+    for call in [*calls, *OPERATIONS]:
+        assert not INNER.search(reason_for(f"{HEAD}    return {SUBJECTS[subject].format(call)}\n", X | FIELDS)), call
+
+
+def reason_for(text, fields):
+    """Return why a text does not lower; nothing where it does."""
+    case = build_case(text, fields, rows=3)
+    samples = gather_samples(case.contract, [case.data_dict])
+    reason = ""
+    for mode in ("batch", "row"):
+        try:
+            write_down(text, case.contract, [Slot("none", "", (), None)], draw_shadows(samples, mode), mode)
+        except Refused as refused:
+            reason = str(refused)
+    return reason
