@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from hyrax_runtime.arrow_columns import (
     descend,
     empty_column,
     find_leaves,
-    find_parquet_files,
+    metadata_text,
     storage_name,
 )
 from hyrax_runtime.columns import unit_fault
@@ -25,30 +26,39 @@ from hyrax_runtime.contract import OBJECT_ID, FieldContract, InputContract
 from hyrax_runtime.contract_check import DataDict, nest
 from hyrax_runtime.errors import DataFileError, OutputFileError, Problem, describe
 from hyrax_runtime.files import ERROR_COLUMN, choose_columns, error_texts
+from hyrax_runtime.frozen import Frozen
 from hyrax_runtime.manifest import Output
 from hyrax_runtime.outputs import Outputs
+from hyrax_runtime.parquet_folders import FoundFiles, find_parquet_files
+from hyrax_runtime.shared_columns import as_type, share_column, without_null_type
+
+
+class _Part(Frozen):
+    """One file of the table: its footer, and which of its columns holds what."""
+
+    path: Path
+    schema: Any
+    rows: int
+    columns: dict[str, Leaf]
+    stored: tuple[str, ...]
 
 
 class ParquetRows:
-    """A Parquet file, or the `*.parquet` files of a folder in the order of their names, read batch by batch."""
+    """A Parquet file, or those of a folder in the order of their names, read batch by batch."""
 
     def __init__(self, path: Path, contract: InputContract, ids: str | None) -> None:
+        found = find_parquet_files(path)
+        if not found.files:
+            raise DataFileError(f"{path}: no *.parquet file in this folder{_instead(found)}")
+        self.notice = found.notice
         self._path = path
-        self._files = [_open(each) for each in find_parquet_files(path)]
-        if not self._files:
-            raise DataFileError(f"{path}: no *.parquet file in this folder")
-        schema = self._files[0].schema_arrow
-        for each, file in zip(find_parquet_files(path), self._files, strict=True):
-            if not file.schema_arrow.equals(schema):
-                raise DataFileError(f"{each}: its columns are not those of the other files of {path}")
-        leaves = list(find_leaves(schema))
-        chosen = choose_columns(path, [leaf.name for leaf in leaves], contract, ids)
-        by_name = {leaf.name: leaf for leaf in leaves}
-        self._columns = {place: by_name[name] for place, name in chosen.items()}
         self._fields = {field.path: field for field in contract.read}
-        self._refuse_other_units()
-        self._stored = sorted({storage_name(leaf, self._files[0]) for leaf in self._columns.values()})
-        self.rows: int = sum(file.metadata.num_rows for file in self._files)
+        self._parts = [_read_footer(each, contract, ids) for each in found.files]
+        _refuse_other_ids(self._parts)
+        for part in self._parts:
+            self._refuse_other_units(part)
+        self._columns = {place: self._shared_column(place) for place in self._parts[0].columns}
+        self.rows: int = sum(part.rows for part in self._parts)
 
     def batches(self, size: int) -> Iterator[DataDict]:
         """Read the needed columns, exactly `size` rows at a time but for the last. No rows are one batch of none."""
@@ -65,13 +75,13 @@ class ParquetRows:
             return
         held: dict[str, list[pa.Array]] = {place: [] for place in self._columns}
         rows = 0
-        for piece in self._pieces(size):
+        for part, piece in self._pieces(size):
             start = 0
             while start < piece.num_rows:
                 taken = min(size - rows, piece.num_rows - start)
-                for place, leaf in self._columns.items():
+                for place, leaf in part.columns.items():
                     column = piece.column(leaf.parts[0]).slice(start, taken)
-                    held[place].append(descend(column, leaf.parts[1:]))
+                    held[place].append(self._as_shared(place, leaf, descend(column, leaf.parts[1:])))
                 start, rows = start + taken, rows + taken
                 if rows == size:
                     yield {place: _joined(parts) for place, parts in held.items()}
@@ -79,9 +89,29 @@ class ParquetRows:
         if rows:
             yield {place: _joined(parts) for place, parts in held.items()}
 
-    def _pieces(self, size: int) -> Iterator[pa.RecordBatch]:
-        for file in self._files:
-            yield from file.iter_batches(size, columns=self._stored)
+    def _pieces(self, size: int) -> Iterator[tuple[_Part, pa.RecordBatch]]:
+        """Read file after file; one is open at a time, since a folder may hold more than a process may open."""
+        for part in self._parts:
+            with _open(part.path) as file:
+                if file.metadata.num_rows != part.rows or not file.schema_arrow.equals(
+                    part.schema, check_metadata=True
+                ):
+                    raise DataFileError(f"{part.path}: was written anew while it was being read; run it again")
+                for piece in file.iter_batches(size, columns=list(part.stored)):
+                    yield part, piece
+
+    def _as_shared(self, place: str, leaf: Leaf, values: pa.Array) -> pa.Array:
+        kind = self._columns[place].field.type
+        return values if leaf.field.type.equals(kind) else as_type(values, kind)
+
+    def _shared_column(self, place: str) -> Leaf:
+        """What a column is in all files; where it holds nothing but null, what the contract says."""
+        try:
+            leaf = share_column([(part.path, part.columns[place]) for part in self._parts])
+            field = self._fields.get(place)
+            return leaf if field is None else Leaf(leaf.parts, leaf.field.with_type(_typed(leaf.field.type, field)))
+        except TypeError as error:
+            raise DataFileError(str(error)) from error
 
     def _rows_of(self, place: str, column: pa.Array) -> Any:
         leaf, field = self._columns[place], self._fields.get(place)
@@ -93,14 +123,14 @@ class ParquetRows:
             raise DataFileError(f"{self._path}: column {leaf.name!r}: {error}") from error
         return _with_empty_rows(rows, field) if field.kind == "ragged" else rows
 
-    def _refuse_other_units(self) -> None:
+    def _refuse_other_units(self, part: _Part) -> None:
         problems = []
-        for place, leaf in self._columns.items():
-            unit, field = (leaf.field.metadata or {}).get(b"unit"), self._fields.get(place)
-            if field is not None and unit is not None and (fault := unit_fault(unit.decode(), field)):
+        for place, leaf in part.columns.items():
+            unit, field = metadata_text(leaf.field, b"unit"), self._fields.get(place)
+            if field is not None and unit is not None and (fault := unit_fault(unit, field)):
                 problems.append(Problem(place, f"column {leaf.name!r} is {fault}"))
         if problems:
-            raise DataFileError(describe(str(self._path), problems))
+            raise DataFileError(describe(str(part.path), problems))
 
 
 class ParquetOutputs:
@@ -162,11 +192,48 @@ def outputs_batch(outputs: Outputs, declared: Sequence[Output], *, with_errors: 
     return pa.record_batch(arrays, schema=pa.schema(fields))
 
 
+def _read_footer(path: Path, contract: InputContract, ids: str | None) -> _Part:
+    with _open(path) as file:
+        leaves = list(find_leaves(file.schema_arrow))
+        chosen = choose_columns(path, [leaf.name for leaf in leaves], contract, ids)
+        by_name = {leaf.name: leaf for leaf in leaves}
+        columns = {place: by_name[name] for place, name in chosen.items()}
+        stored = sorted({storage_name(leaf, file) for leaf in columns.values()})
+        return _Part(path, file.schema_arrow, file.metadata.num_rows, columns, tuple(stored))
+
+
 def _open(path: Path) -> pq.ParquetFile:
+    if path.is_dir():
+        raise DataFileError(f"{path}: is a folder; folders within a folder are not read, give it by itself")
     try:
         return pq.ParquetFile(path, pre_buffer=False)
     except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise DataFileError(f"{path}: cannot be opened ({os.strerror(error.errno)})") from error
         raise DataFileError(f"{path}: not a readable Parquet file ({_first_line(error)}); write it again") from error
+
+
+def _instead(found: FoundFiles) -> str:
+    return f"; it holds {', '.join(found.left_out[:3])}" if found.left_out else ""
+
+
+def _refuse_other_ids(parts: Sequence[_Part]) -> None:
+    """Ids of one file beside rows without any, or beside ids of another kind, would be taken for what they are not."""
+    names = [part.columns[OBJECT_ID].name if OBJECT_ID in part.columns else None for part in parts]
+    for part, name in zip(parts, names, strict=True):
+        if name != names[0]:
+            here, there = (f"in {each!r}" if each else "nowhere" for each in (name, names[0]))
+            raise DataFileError(f"{part.path}: ids stand {here} here and {there} in {parts[0].path.name}")
+
+
+def _typed(kind: Any, field: FieldContract) -> Any:
+    """A column of nothing but null has no type; it holds missing values of the recorded one."""
+    texts = {"string": pa.string(), "bytes": pa.binary()}
+    try:
+        value = texts[field.kind] if field.kind in texts else pa.from_numpy_dtype(np.dtype(field.dtype))
+    except pa.ArrowNotImplementedError:  # complex numbers
+        return kind
+    return without_null_type(kind, value, len(field.shape))
 
 
 def _joined(parts: list[pa.Array]) -> pa.Array:

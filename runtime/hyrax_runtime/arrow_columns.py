@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -50,8 +49,9 @@ def find_leaves(fields: Any, above: tuple[str, ...] = ()) -> Iterator[Leaf]:
         if pa.types.is_struct(field.type):
             yield from find_leaves(field.type, parts)
         elif is_list_of_structs(field.type):
+            list_of = pa.large_list if pa.types.is_large_list(field.type) else pa.list_
             for leaf in find_leaves(field.type.value_type, parts):
-                yield Leaf(leaf.parts, leaf.field.with_type(pa.list_(leaf.field.type)))
+                yield Leaf(leaf.parts, leaf.field.with_type(list_of(leaf.field.type)))
         else:
             yield Leaf(parts, field)
 
@@ -67,9 +67,10 @@ def is_list(kind: Any) -> bool:
     return any(is_one(kind) for is_one in (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list))
 
 
-def find_parquet_files(path: Path) -> list[Path]:
-    """Return the file, or the `*.parquet` files of a folder in the order of their names."""
-    return sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+def metadata_text(field: Any, key: bytes) -> str | None:
+    """Return what a field's metadata says under a key; what is no UTF-8 stands escaped, in training as here."""
+    text = (field.metadata or {}).get(key)
+    return None if text is None else text.decode("utf-8", "backslashreplace")
 
 
 def storage_name(leaf: Leaf, file: Any) -> str:

@@ -26,15 +26,23 @@ from hyrax_runtime.errors import DataFileError, MissingExtraError, OutputFileErr
 from hyrax_runtime.manifest import Output
 from hyrax_runtime.nearest import nearest_name
 from hyrax_runtime.outputs import Outputs, empty_outputs
+from hyrax_runtime.parquet_folders import PARQUET_ENDINGS
 
 ERROR_COLUMN = "error"
-PARQUET_ENDINGS = (".parquet", ".pq")
 
 
 class RowsFile(Protocol):
-    """An open file of rows that has every field of a contract."""
+    """An open file of rows that has every field of a contract.
+
+    Attributes
+    ----------
+    rows : int
+    notice : str
+        What of a folder is not read, in one line; empty where all of it is.
+    """
 
     rows: int
+    notice: str
 
     def batches(self, size: int) -> Iterator[DataDict]:
         """Read the rows in order, `size` at a time, as `data_dict`s: one batch is held, and at least one given."""
@@ -102,6 +110,7 @@ class NpzRows:
 
     def __init__(self, path: Path, contract: InputContract, ids: str | None) -> None:
         self._arrays: dict[str, NDArray[Any]] = {}
+        self.notice = ""
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as held:
                 for place, name in choose_columns(path, held.files, contract, ids).items():

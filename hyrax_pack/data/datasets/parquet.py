@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +26,7 @@ _BATCH_BYTES = 4 * 2**20
 
 
 class ParquetDataset:
-    """The columns of a Parquet file, or of all `*.parquet` files of a folder in the order of their names.
+    """The columns of a Parquet file, or of all `*.parquet` and `*.pq` files of a folder in the order of their names.
 
     A column's rows are laid out for random access when its first row is asked for: Parquet itself can only be read in
     blocks, and a shuffled epoch would decode a whole block for every row. Columns that nobody asks for are not read.
@@ -39,28 +41,26 @@ class ParquetDataset:
     Raises
     ------
     DataError
-        Nothing is there, a file is no Parquet, or the files of a folder have different columns.
+        Nothing is there, or a file is no Parquet. On reading a column: the files of a folder differ in it.
     """
 
     def __init__(self, data_location: str | None) -> None:
         if data_location is None:
             raise DataError("ParquetDataset: data_location is not set; give a .parquet file, or a folder of them")
-        from hyrax_runtime.arrow_columns import find_leaves
-
-        self._paths = _find_files(Path(data_location))
-        schema, self._counts = _read_footers(self._paths)
-        self._leaves = {leaf.name: leaf for leaf in find_leaves(schema)}
+        self._files = [_read_footer(path) for path in _find_files(Path(data_location))]
+        self._leaves, self._unlike = _share_columns(self._files)
         self._columns: dict[str, Any] = {}
         self._left = MEMORY_BYTES
         self.units = _metadata(self._leaves, b"unit")
         self.descriptions = _metadata(self._leaves, b"description")
-        for field in self._leaves:
+        fields = (*self._leaves, *self._unlike)
+        for field in fields:
             setattr(self, f"get_{field}", partial(self._row, field))
-        if "object_id" not in self._leaves:
+        if "object_id" not in fields:
             self.get_object_id = np.int64
 
     def __len__(self) -> int:
-        return sum(self._counts)
+        return sum(file.rows for file in self._files)
 
     @property
     def row_shapes(self) -> dict[str, tuple[int, ...] | None]:
@@ -78,58 +78,92 @@ class ParquetDataset:
     def _lay_out(self, field: str) -> Any:
         from hyrax_pack.data.datasets.columns import RowColumn, parse_column_type
 
-        where = f"{self._paths[0].parent if len(self._paths) > 1 else self._paths[0]}: column {field}"
-        column = RowColumn(parse_column_type(self._leaves[field].field, where), where, self._left)
+        if field in self._unlike:
+            raise DataError(f"{self._unlike[field]}, or leave it out of `fields`")
+        shared, paths = self._leaves[field].field, [file.path for file in self._files]
+        where = f"{paths[0].parent if len(paths) > 1 else paths[0]}: column {field}"
+        column = RowColumn(parse_column_type(shared, where), where, self._left)
         log.info("%s: laying out %d rows for reading in any order", where, len(self))
-        for path in self._paths:
-            for array in _read_batches(path, self._leaves[field], column.column.row_bytes):
+        for file in self._files:
+            for array in _read_batches(file.path, file.leaves[field], shared.type, column.column.row_bytes):
                 column.append(array)
         column.finish()
         self._left = max(0, self._left - column.memory_bytes)
         return column
 
 
+@dataclass(frozen=True)
+class _File:
+    """One file: its columns by their dotted names, those that stand there more than once, and how many rows it has."""
+
+    path: Path
+    leaves: dict[str, Leaf]
+    twice: frozenset[str]
+    rows: int
+
+
 def _find_files(location: Path) -> list[Path]:
-    if location.is_dir():
-        paths = sorted(location.glob("*.parquet"))
-        if not paths:
-            raise DataError(f"{location}: no *.parquet file in this folder; check data_location")
-        return paths
-    if not location.exists():
-        raise DataError(f"{location}: no such file or folder; check data_location")
-    return [location]
+    from hyrax_runtime.parquet_folders import find_parquet_files
+
+    try:
+        found = find_parquet_files(location)
+        location.stat()
+    except OSError as error:
+        reason = "no such file or folder" if isinstance(error, FileNotFoundError) else os.strerror(error.errno or 0)
+        raise DataError(f"{location}: {reason}; check data_location") from error
+    if not found.files:
+        raise DataError(f"{location}: no *.parquet file in this folder; check data_location")
+    if found.notice:
+        log.warning("%s", found.notice)
+    return list(found.files)
 
 
-def _read_footers(paths: list[Path]) -> tuple[Any, list[int]]:
-    """Return the schema that all files share, and the rows of each."""
+def _read_footer(path: Path) -> _File:
     import pyarrow as pa
     import pyarrow.parquet as pq
+    from hyrax_runtime.arrow_columns import find_leaves
 
-    first: Any = None
-    counts = []
-    for path in paths:
+    try:
+        with pq.ParquetFile(path) as file:
+            found, rows = list(find_leaves(file.schema_arrow)), file.metadata.num_rows
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"{path}: is no readable Parquet file: {_first_line(error)}") from error
+    names = [leaf.name for leaf in found]
+    twice = frozenset(name for name in names if names.count(name) > 1)
+    return _File(path, {leaf.name: leaf for leaf in found}, twice, rows)
+
+
+def _share_columns(files: Sequence[_File]) -> tuple[dict[str, Leaf], dict[str, str]]:
+    """Return the columns that all files share, and why each of the others is none of them."""
+    from hyrax_runtime.shared_columns import share_column
+
+    shared: dict[str, Leaf] = {}
+    unlike: dict[str, str] = {}
+    for name in dict.fromkeys(name for file in files for name in file.leaves):
         try:
-            with pq.ParquetFile(path) as file:
-                schema, count = file.schema_arrow, file.metadata.num_rows
-        except (OSError, pa.ArrowException) as error:
-            raise DataError(f"{path}: is no readable Parquet file: {_first_line(error)}") from error
-        if first is not None and not schema.equals(first):
-            raise DataError(f"{path}: its columns differ from those of {paths[0]}; {_first_difference(first, schema)}")
-        first = first or schema
-        counts.append(count)
-    return first, counts
+            for file in files:
+                if name not in file.leaves or name in file.twice:
+                    fault = "stands there twice; keep the one that is meant" if name in file.twice else "is not there"
+                    raise TypeError(f"{file.path}: column {name!r} {fault}")
+            shared[name] = share_column([(file.path, file.leaves[name]) for file in files])
+        except TypeError as error:
+            unlike[name] = str(error)
+    return shared, unlike
 
 
-def _read_batches(path: Path, leaf: Leaf, row_bytes: int | None) -> Iterator[Any]:
+def _read_batches(path: Path, leaf: Leaf, kind: Any, row_bytes: int | None) -> Iterator[Any]:
     import pyarrow as pa
     import pyarrow.parquet as pq
     from hyrax_runtime.arrow_columns import descend, storage_name
+    from hyrax_runtime.shared_columns import as_type
 
+    recast = not leaf.field.type.equals(kind)
     try:
         with pq.ParquetFile(path, buffer_size=2**20, pre_buffer=False) as file:
             columns = [storage_name(leaf, file)]
             for batch in file.iter_batches(_batch_rows(file, row_bytes), columns=columns, use_threads=False):
-                yield descend(batch.column(0), leaf.parts[1:])
+                values = descend(batch.column(0), leaf.parts[1:])
+                yield as_type(values, kind) if recast else values
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"{path}: column {leaf.name} cannot be read: {_first_line(error)}") from error
 
@@ -144,16 +178,10 @@ def _batch_rows(file: Any, row_bytes: int | None) -> int:
 
 
 def _metadata(leaves: dict[str, Leaf], key: bytes) -> dict[str, str]:
-    said = {name: leaf.field.metadata or {} for name, leaf in leaves.items()}
-    return {name: metadata[key].decode() for name, metadata in said.items() if key in metadata}
+    from hyrax_runtime.arrow_columns import metadata_text
 
-
-def _first_difference(one: Any, other: Any) -> str:
-    for name in dict.fromkeys([*one.names, *other.names]):
-        here, there = (schema.field(name).type if name in schema.names else "missing" for schema in (one, other))
-        if here != there:
-            return f"{name}: {here} there, {there} here"
-    return "in the order of their columns"
+    said = {name: metadata_text(leaf.field, key) for name, leaf in leaves.items()}
+    return {name: text for name, text in said.items() if text is not None}
 
 
 def _first_line(error: Exception) -> str:

@@ -50,6 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--batch {arguments.batch}: a whole number of at least 1")
     predictor = proven_here(open_predictor(arguments.file, arguments.trust, settings_of(arguments)))
     rows = open_rows(data, predictor.contract, ids=arguments.ids)
+    if rows.notice:
+        print(rows.notice, file=sys.stderr)
     size = batch_rows(predictor.contract, rows.rows, arguments.batch)
     progress = Progress(rows.rows)
     tally = _Tally(progress)

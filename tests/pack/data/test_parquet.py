@@ -260,11 +260,31 @@ def test_a_missing_or_unreadable_file_is_named(tmp_path: Path) -> None:
         ParquetDataset(str(tmp_path / "rows.parquet"))
 
 
-def test_files_with_different_columns_are_refused(tmp_path: Path) -> None:
-    write(tmp_path / "a.parquet", {"flux": [1.0]})
-    write(tmp_path / "b.parquet", {"flux": [1]})
-    with pytest.raises(DataError, match=r"b\.parquet: its columns differ .* flux: double there, int64 here"):
-        ParquetDataset(str(tmp_path))
+@pytest.mark.parametrize(
+    ("first", "second", "words"),
+    [
+        ({"flux": [1.0]}, {"flux": [1]}, r"b\.parquet: column 'flux' is int64 here and double in a\.parquet; "),
+        ({"flux": [1.0]}, {"mag": [1.0]}, r"b\.parquet: column 'flux' is not there, or leave it out of `fields`"),
+        ({"mag": [1.0]}, {"flux": [1.0]}, r"a\.parquet: column 'flux' is not there"),
+    ],
+)
+def test_a_column_in_which_files_differ_is_refused_when_it_is_read(
+    tmp_path: Path, first: Any, second: Any, words: str
+) -> None:
+    write(tmp_path / "a.parquet", {"id": [1], **first})
+    write(tmp_path / "b.parquet", {**second, "id": [2]})
+    data = ParquetDataset(str(tmp_path))
+    assert [int(read(data, "id", row)) for row in range(2)] == [1, 2]
+    with pytest.raises(DataError, match=words):
+        read(data, "flux", 0)
+
+
+def test_a_column_that_stands_there_twice_is_refused(tmp_path: Path) -> None:
+    pq.write_table(pa.table([[1.0], [2.0], [3]], names=["flux", "flux", "id"]), tmp_path / "rows.parquet")
+    data = ParquetDataset(str(tmp_path / "rows.parquet"))
+    assert read(data, "id", 0) == 3
+    with pytest.raises(DataError, match="column 'flux' stands there twice; keep the one that is meant"):
+        read(data, "flux", 0)
 
 
 PEAK = """

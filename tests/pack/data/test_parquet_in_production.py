@@ -82,3 +82,56 @@ def test_what_training_refuses_production_refuses(
         in_training(tmp_path / "rows.parquet")
     with pytest.raises((DataFileError, FieldsError)):
         in_production(tmp_path / "rows.parquet", dtype, shape)
+
+
+NOT_NULL = pa.list_(pa.field("item", pa.float32(), nullable=False), 4)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        pytest.param(flat(ROWS, 4), pa.array([[1.0] * 4], NOT_NULL), id="lists without nulls"),
+        pytest.param(pa.nulls(2), flat(ROWS, 4), id="nothing but null first, in production"),
+        pytest.param(tensor(ROWS, pa.float32(), (4,)), tensor(ROWS, pa.float32(), (4,)), id="tensors"),
+    ],
+)
+def test_files_of_a_folder_are_read_alike(tmp_path: Path, first: Any, second: Any) -> None:
+    for name, one in (("a", first), ("b", second)):
+        pq.write_table(pa.table({"x": one, name: one}), tmp_path / f"{name}.parquet")
+    if first.type == pa.null():
+        with pytest.raises(DataError, match="null"):
+            in_training(tmp_path)
+        with pytest.raises(FieldsError, match="row 0: no value"):
+            in_production(tmp_path, "float32", (4,))
+    else:
+        np.testing.assert_equal(in_production(tmp_path, "float32", (4,)), in_training(tmp_path))
+
+
+@pytest.mark.parametrize("key", ["unit", "shape"])
+def test_files_that_contradict_one_another_are_refused_alike(tmp_path: Path, key: str) -> None:
+    for name, said in (("a", "[2, 2]"), ("b", "[4, 1]")):
+        schema = pa.schema([pa.field("x", pa.list_(pa.float32(), 4), metadata={key: said})])
+        pq.write_table(pa.table([flat(ROWS, 4)], schema=schema), tmp_path / f"{name}.parquet")
+    with pytest.raises(DataError, match=r"b\.parquet: column 'x' .* \[4, 1\] here and \[2, 2\] in a\.parquet"):
+        in_training(tmp_path)
+    with pytest.raises(DataFileError, match=r"b\.parquet: column 'x' .* \[4, 1\] here and \[2, 2\] in a\.parquet"):
+        in_production(tmp_path, "float32", (2, 2))
+
+
+def test_a_unit_that_is_no_utf8_is_the_same_in_both(tmp_path: Path) -> None:
+    schema = pa.schema([pa.field("x", pa.float64(), metadata={b"unit": b"\xb5Jy"})])
+    pq.write_table(pa.table([pa.array([1.0])], schema=schema), tmp_path / "rows.parquet")
+    unit = ParquetDataset(str(tmp_path / "rows.parquet")).units["x"]
+    contract = InputContract(
+        (FieldContract("data/x", "array", "float64", (), "list", "scalar", read=True, unit=unit),), "independent"
+    )
+    assert unit == "\\xb5Jy" and open_rows(tmp_path / "rows.parquet", contract).rows == 1
+
+
+def test_a_folder_says_what_of_it_is_not_read(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("a.parquet", "b.pq", "c.PARQUET", "notes.txt", "._a.parquet"):
+        pq.write_table(pa.table({"x": [1.0]}), tmp_path / name)
+    assert len(ParquetDataset(str(tmp_path))) == 3
+    assert "left out: notes.txt" in caplog.text and "._a" not in caplog.text
+    with pytest.raises(DataError, match="File name too long; check data_location"):
+        ParquetDataset(str(tmp_path / ("n" * 300)))

@@ -253,21 +253,6 @@ def test_a_batch_has_the_rows_that_were_asked_for_however_the_file_is_cut(tmp_pa
     assert [text for batch in batches for text in batch["data"]["survey"]] == survey.to_pylist()
 
 
-def test_a_folder_of_files_is_read_in_the_order_of_their_names(tmp_path: Path) -> None:
-    folder = tmp_path / "night"
-    folder.mkdir()
-    for name, first in (("b", 5), ("a", 0)):
-        pq.write_table(pa.table({"x": np.arange(first, first + 5.0)}), folder / f"{name}.parquet")
-    rows = open_rows(folder, one_field("float64", ()))
-    assert rows.rows == 10
-    assert [list(batch["data"]["x"]) for batch in rows.batches(4)] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
-    pq.write_table(pa.table({"y": [1.0]}), folder / "c.parquet")
-    with pytest.raises(DataFileError, match=r"c\.parquet: its columns are not those"):
-        open_rows(folder, one_field("float64", ()))
-    with pytest.raises(DataFileError, match=r"no \*\.parquet file in this folder"):
-        open_rows(tmp_path, one_field("float64", ()))
-
-
 def test_columns_inside_structs_are_read_by_their_dotted_names_as_in_training(tmp_path: Path) -> None:
     alerts = [
         {"candidate": {"magpsf": 18.5, "candid": 7}, "prv": [{"mag": 17.0, "jd": 1.0}, {"mag": None, "jd": 2.0}]},
