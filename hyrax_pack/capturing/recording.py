@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import re
 from collections.abc import Iterator, KeysView
 from dataclasses import dataclass, field
 from typing import Any
@@ -152,23 +153,57 @@ def only_fields(data_dict: DataDict, paths: set[str]) -> DataDict:
 
 
 def named_in_text(text: str, paths: set[str]) -> set[str]:
-    """The fields whose name stands in the text as a string; names that others are only compared with do not count.
+    """The fields whose name stands in the text as a string, or is put together there, as in `f"mag_{band}"`.
+
+    Names that others are only compared with do not count.
 
     Examples
     --------
     >>> sorted(named_in_text("d['x'] if name != 'y' else d.get('z')", {"data/x", "data/y", "data/z"}))
     ['data/x', 'data/z']
+    >>> sorted(named_in_text("d['mag_' + band]", {"data/mag_g", "data/mag_r", "data/z"}))
+    ['data/mag_g', 'data/mag_r']
     """
-    words = set(_words(ast.parse(text)))
-    return {path for path in paths if path.rpartition("/")[2] in words}
+    patterns = re.compile("|".join(set(_patterns(ast.parse(text)))) or "(?!)", re.DOTALL)
+    return {path for path in paths if patterns.fullmatch(path.rpartition("/")[2])}
 
 
-def _words(node: ast.AST) -> Iterator[str]:
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        yield node.value
+_ANYTHING = ".*"
+_FILLED_IN = re.compile(r"%(?:\(\w*\))?[-+ #0-9.]*[a-zA-Z]|\{[^{}]*\}")  # %s, {} and their like
+
+
+def _patterns(node: ast.AST) -> Iterator[str]:
+    """What the strings of the text may be, as regular expressions; nothing of one that may be anything at all."""
+    pattern = _pattern(node)
+    if pattern and pattern.replace(_ANYTHING, ""):
+        yield pattern
     if isinstance(node, ast.Compare):
         if isinstance(node.ops[0], ast.In | ast.NotIn):
-            yield from _words(node.left)
+            yield from _patterns(node.left)
         return
     for child in ast.iter_child_nodes(node):
-        yield from _words(child)
+        yield from _patterns(child)
+
+
+def _pattern(node: ast.AST) -> str | None:
+    """What an expression that makes a string may give; None for any other."""
+    if isinstance(node, ast.Constant):
+        return re.escape(node.value) if isinstance(node.value, str) else None
+    if isinstance(node, ast.JoinedStr):
+        return "".join(_pattern(part) or _ANYTHING for part in node.values)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        sides = _pattern(node.left), _pattern(node.right)
+        return None if sides == (None, None) else "".join(side or _ANYTHING for side in sides)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
+        return _with_gaps(node.left)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("format", "join"):
+        joined = _pattern(node.func.value) if node.func.attr == "join" else None
+        return f"{_ANYTHING}{joined}{_ANYTHING}" if joined is not None else _with_gaps(node.func.value)
+    return None
+
+
+def _with_gaps(template: ast.AST) -> str | None:
+    """A template such as `mag_%s` or `mag_{}`, anything where it is filled in."""
+    if not (isinstance(template, ast.Constant) and isinstance(template.value, str)):
+        return None
+    return _ANYTHING.join(map(re.escape, _FILLED_IN.split(template.value)))

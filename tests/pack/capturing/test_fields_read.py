@@ -54,6 +54,11 @@ ASKED_FOR = {
         "for i, m in enumerate(d['mag']):\n    if m < 0:\n        x[i] = d.get('mask', x)[i]\nreturn x",
         {"data/image", "data/mag", "data/mask"},
     ),
+    "a name put together in a branch that no row takes": (
+        "d = data_dict['data']\nx = np.array(d['image'])\nkind = 'mas'\n"
+        "for i, m in enumerate(d['mag']):\n    if m < 0:\n        x[i] = d.get(f'{kind}k', x)[i]\nreturn x",
+        {"data/image", "data/mag", "data/mask"},
+    ),
     "a pattern": (
         "match data_dict['data']:\n    case {'mag': m, 'mask': _}:\n        return np.asarray(m)",
         {"data/mag", "data/mask"},
@@ -136,3 +141,26 @@ def test_a_copy_notes_for_itself_and_keeps_what_is_added():
 def test_names_that_are_only_compared_with_are_not_asked_for():
     text = "def f(d):\n    return [v for k, v in d.items() if k != 'x' and k not in ('y',)], d['z']\n"
     assert named_in_text(text, {"data/x", "data/y", "data/z"}) == {"data/z"}
+
+
+PUT_TOGETHER = {
+    "f-string": "d[f'mag_{band}']",
+    "f-string of two parts": "d[f'{kind}_{band}']",
+    "sum": "d['mag_' + band] * 2",
+    "sum of three": "d[kind + '_' + band]",
+    "percent": "d['mag_%s' % band]",
+    "format": "d['mag_{}'.format(band)]",
+    "join": "d['_'.join([kind, band])]",
+    "in a list": "[d[name] for name in [f'mag_{b}' for b in 'gr']]",
+    "beside a string": "d['mag_g'] + d['mag_r'] + 'x'",
+}
+
+
+@pytest.mark.parametrize("expression", PUT_TOGETHER.values(), ids=PUT_TOGETHER)
+def test_a_name_that_is_put_together_counts_for_all_that_it_may_be(expression):
+    text = f"def to_tensor(data_dict):\n    d = data_dict\n    return {expression}\n"
+    assert named_in_text(text, {"data/mag_g", "data/mag_r", "data/z"}) == {"data/mag_g", "data/mag_r"}
+
+
+def test_a_name_that_may_be_anything_says_nothing():
+    assert named_in_text("d[f'{name}'], d[''.join(name)], d[str(name)], x % 2", {"data/mag_g"}) == set()
