@@ -8,6 +8,7 @@ must raise.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 from hyrax_pack.lowering.proving.calling import Function, FunctionRaised, Tensors, call_original, raising_rows
 from hyrax_pack.lowering.proving.comparing import differing_rows, find_difference
+from hyrax_pack.lowering.proving.limiting import Beat, TookTooLong, patience_s, within_limits
 from hyrax_pack.lowering.proving.noise import Noise, ShakenFunction, measure_noise
 from hyrax_pack.lowering.proving.quiet import quiet_stderr
 from hyrax_pack.lowering.proving.reference import ReferenceRuntime
@@ -105,7 +107,7 @@ def check_graph(
             gate.compare(session, case, "onnxruntime")
             if case.size in _REFERENCE_SIZES:
                 gate.compare(second, case, "onnx's reference evaluator")
-        for number, case in enumerate(gate.stress_cases()):
+        for number, case in enumerate(gate.stress_cases_in_time()):
             gate.compare(session, case, "onnxruntime")
             if number % _REFERENCE_EVERY == 0:
                 gate.compare(second, gate.shortened(case), "onnx's reference evaluator")
@@ -134,6 +136,8 @@ class _Gate:
         self._inputs = inputs
         self._random = random
         self._raising: Columns | None = None
+        self._slowest_s = 0.0  # a row
+        self._beat: Beat = lambda limit_s: None
 
     def ordinary_cases(self) -> Iterator[Case]:
         """Yield batches of real and shuffled rows, the small ones twice: what differs then is no function."""
@@ -153,8 +157,18 @@ class _Gate:
                 )
             yield case
 
-    def stress_cases(self) -> list[Case]:
+    def stress_cases_in_time(self) -> list[Case]:
+        """Return the stress rows, if the function comes to an end for each."""
+        try:
+            cases, self._raising = within_limits(lambda beat: (self.stress_cases(beat), self._raising))
+        except TookTooLong as error:
+            text = "the function does not come to an end for some values, or asks for more memory than there is"
+            raise _Failed(text) from error
+        return cases
+
+    def stress_cases(self, beat: Beat) -> list[Case]:
         """Return the stress rows: in one batch, and some alone; each among ordinary rows where rows belong together."""
+        self._beat = beat
         columns = stress_columns(self._samples, self._inputs, self._random)
         size = _size(columns)
         if self._samples.contract.batch == "joint":
@@ -234,7 +248,12 @@ class _Gate:
         raise _Failed("it raises for some values, and the graph does not")
 
     def _case(self, words: str, columns: Columns) -> Case:
-        return Case(words, columns, call_original(self._function, self._samples, columns))
+        size = _size(columns)
+        self._beat(patience_s(self._slowest_s, size))
+        began = time.monotonic()
+        slots = call_original(self._function, self._samples, columns)
+        self._slowest_s = max(self._slowest_s, (time.monotonic() - began) / size)
+        return Case(words, columns, slots)
 
     def _alone(self, together: Case, row: int) -> Case:
         try:

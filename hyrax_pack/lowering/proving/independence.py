@@ -14,14 +14,13 @@ from numpy.typing import NDArray
 
 from hyrax_pack.lowering.proving.calling import Function, FunctionRaised, Tensors, call_original
 from hyrax_pack.lowering.proving.comparing import TOLERANCE, find_difference
-from hyrax_pack.lowering.proving.limiting import TookTooLong, limited_time
+from hyrax_pack.lowering.proving.limiting import Beat, TookTooLong, patience_s, within_limits
 from hyrax_pack.lowering.proving.noise import Noise, ShakenFunction, measure_noise
 from hyrax_pack.lowering.proving.samples import Columns, Generator, Samples, row_bytes, rows_within, take_rows
 from hyrax_pack.lowering.proving.stress import stress_columns
 
 SIZES = (2, 3, 17)
 _LARGEST, _MOST_ROWS, _MOST_BYTES = 4200, 8000, 16 << 20
-_PATIENCE_S, _TIMES_AS_LONG = 5.0, 10.0  # as the slowest row so far
 _ASKED, _STRESSED, _STRESSED_LEAST, _STRESSED_BYTES = 8, 48, 6, 1 << 20
 
 
@@ -35,18 +34,26 @@ def find_coupling(
     paths : sequence of str
         The fields to put under stress.
     """
+    try:
+        return within_limits(lambda beat: _first_of_all(function, shaken, samples, paths, seed, beat))
+    except TookTooLong:
+        return None  # it goes on for ever with some values: no more is asked of it
+
+
+def _first_of_all(
+    function: Function, shaken: ShakenFunction, samples: Samples, paths: Sequence[str], seed: int, beat: Beat
+) -> str | None:
+    """Say how the first row of all companies that differs from itself alone does so; None where none does."""
     random = np.random.default_rng(seed)
     slowest_s = 0.0  # a row
     for columns, rows in _companies(samples, list(paths), random):
         size = len(next(iter(columns.values()))) + len(rows)
         began = time.monotonic()
+        beat(patience_s(slowest_s, size))
         try:
-            with limited_time(_PATIENCE_S + _TIMES_AS_LONG * slowest_s * size):
-                words = _first_apart(function, shaken, samples, columns, rows)
+            words = _first_apart(function, shaken, samples, columns, rows)
         except FunctionRaised:
             continue  # for a row that it raises for alone, too; for ordinary rows the gate says so
-        except TookTooLong:
-            return None  # it goes on for ever with some values: no more is asked of it
         if words is not None:
             return words
         slowest_s = max(slowest_s, (time.monotonic() - began) / size)
