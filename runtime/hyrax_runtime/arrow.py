@@ -25,7 +25,7 @@ from hyrax_runtime.columns import unit_fault
 from hyrax_runtime.contract import OBJECT_ID, FieldContract, InputContract
 from hyrax_runtime.contract_check import DataDict, nest
 from hyrax_runtime.errors import DataFileError, OutputFileError, Problem, describe
-from hyrax_runtime.files import ERROR_COLUMN, choose_columns, error_texts
+from hyrax_runtime.file_columns import ERROR_COLUMN, choose_columns, error_texts
 from hyrax_runtime.frozen import Frozen
 from hyrax_runtime.manifest import Output
 from hyrax_runtime.outputs import Outputs
@@ -127,8 +127,9 @@ class ParquetRows:
         problems = []
         for place, leaf in part.columns.items():
             unit, field = metadata_text(leaf.field, b"unit"), self._fields.get(place)
-            if field is not None and unit is not None and (fault := unit_fault(unit, field)):
-                problems.append(Problem(place, f"column {leaf.name!r} is {fault}"))
+            if field is not None and unit_fault(unit, field):
+                fault = f"is in {unit} where {field.unit} is recorded; convert it, and its metadata `unit`"
+                problems.append(Problem(place, f"column {leaf.name!r} {fault}"))
         if problems:
             raise DataFileError(describe(str(part.path), problems))
 
@@ -146,7 +147,7 @@ class ParquetOutputs:
         """Add one batch."""
         try:
             batch = outputs_batch(outputs, self._declared, with_errors=self._with_errors)
-        except pa.ArrowException as error:
+        except (pa.ArrowException, OverflowError) as error:
             raise OutputFileError(
                 f"the ids cannot stand in Parquet: {_first_line(error)}; give numbers or text"
             ) from error
@@ -245,21 +246,41 @@ def _joined(parts: list[pa.Array]) -> pa.Array:
 
 
 def _ids_of(column: pa.Array, leaf: Leaf) -> Any:
-    """Ids are handed through: as numbers or texts where every row has one, else as the Arrow column that they are."""
-    if column.null_count == 0:
+    """Ids are handed through: as numbers or texts where every row has one, else as the Arrow column that they are.
+
+    Both become one type in a table, whichever of the two a batch has.
+    """
+    if isinstance(column, pa.ExtensionArray):
+        column = column.storage
+    if isinstance(column, pa.DictionaryArray):
+        column = column.dictionary_decode()
+    if column.null_count == 0 and not pa.types.is_nested(column.type):
         try:
             return column_rows(column, leaf.field)
         except TypeError:  # dates, decimals
             pass
-    return column.dictionary_decode() if isinstance(column, pa.DictionaryArray) else column
+    return column.cast(_plain_text(column.type))
+
+
+def _plain_text(kind: pa.DataType) -> pa.DataType:
+    """What pyarrow makes of Python's texts, whatever a file calls them."""
+    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return pa.string()
+    bytes_like = pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind) or pa.types.is_fixed_size_binary(kind)
+    return pa.binary() if bytes_like else kind
 
 
 def _id_column(ids: Any) -> pa.Array:
+    if isinstance(ids, pa.ChunkedArray):
+        ids = ids.combine_chunks()
     if isinstance(ids, pa.Array):
         return ids
     if isinstance(ids, np.ndarray):
         return pa.array(ids.tolist() if ids.dtype.kind in "US" else ids.astype(ids.dtype.newbyteorder("=")))
-    return pa.array(ids)
+    try:
+        return pa.array(ids)
+    except OverflowError:
+        return pa.array(ids, pa.uint64())
 
 
 def _with_empty_rows(rows: Any, field: FieldContract) -> list[Any]:

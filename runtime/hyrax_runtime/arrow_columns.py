@@ -68,9 +68,9 @@ def is_list(kind: Any) -> bool:
 
 
 def metadata_text(field: Any, key: bytes) -> str | None:
-    """Return what a field's metadata says under a key; what is no UTF-8 stands escaped, in training as here."""
-    text = (field.metadata or {}).get(key)
-    return None if text is None else text.decode("utf-8", "backslashreplace")
+    """Return what a field's metadata says under a key, None for nothing; what is no UTF-8 stands there escaped."""
+    text = (field.metadata or {}).get(key, b"").strip()
+    return text.decode("utf-8", "backslashreplace") if text else None
 
 
 def storage_name(leaf: Leaf, file: Any) -> str:
@@ -108,6 +108,16 @@ def column_rows(column: pa.Array, field: pa.Field) -> NDArray[Any] | list[Any]:
     if isinstance(rows, np.ndarray):
         return _reshaped(rows, (len(rows), *shape))
     return [None if row is None else _reshaped(np.asarray(row), shape) for row in rows]
+
+
+def id_rows(ids: Any) -> NDArray[Any] | list[Any]:
+    """Return ids without nulls as numpy has them: dates, and times without a zone, beside what a field may hold."""
+    column = ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else ids
+    kind = column.type
+    if pa.types.is_duration(kind) or pa.types.is_date(kind) or (pa.types.is_timestamp(kind) and kind.tz is None):
+        stamps: NDArray[Any] = column.to_numpy(zero_copy_only=False)
+        return stamps
+    return _rows(column)
 
 
 def _rows(column: pa.Array) -> NDArray[Any] | list[Any]:

@@ -90,6 +90,19 @@ def put_rows(declared: Sequence[Output], rows: int, pieces: Sequence[tuple[Seque
     return whole
 
 
+def widened(values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """Return rows without values as ones of another shape: where all of a batch are refused, nothing gives their own.
+
+    Examples
+    --------
+    >>> widened(np.empty((2, 0)), (1,)).tolist()
+    [[nan], [nan]]
+    """
+    if values.shape[1:] == shape:
+        return values
+    return np.full((len(values), *shape), _no_value(values.dtype), dtype=values.dtype)
+
+
 def _blank(output: Output, rows: int) -> NDArray[Any]:
     dtype = np.dtype(object if output.dtype == "str" else output.dtype)
     shape = tuple(0 if isinstance(dim, str) else dim for dim in output.shape[1:])

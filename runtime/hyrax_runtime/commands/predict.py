@@ -14,7 +14,7 @@ import numpy as np
 from hyrax_runtime.commands.options import add_running_options, settings_of
 from hyrax_runtime.contract import InputContract
 from hyrax_runtime.errors import BatchError, DataFileError, FieldsError, ReplayError, RunError, UsageError
-from hyrax_runtime.files import open_rows, write_outputs
+from hyrax_runtime.files import check_not_read, open_rows, write_outputs
 from hyrax_runtime.loading import open_predictor, proven_here
 from hyrax_runtime.outputs import Outputs
 from hyrax_runtime.predictor import Predictor
@@ -44,8 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Predict; 0 when the file is written."""
     data, out = Path(arguments.data), Path(arguments.out)
-    if data.exists() and out.exists() and data.samefile(out):
-        raise UsageError(f"{out} is the input itself; give the outputs another name")
+    check_not_read(out, data, arguments.file)
     if arguments.batch is not None and arguments.batch < 1:
         raise UsageError(f"--batch {arguments.batch}: a whole number of at least 1")
     predictor = proven_here(open_predictor(arguments.file, arguments.trust, settings_of(arguments)))

@@ -65,6 +65,14 @@ def test_a_column_that_was_asked_for_and_not_there_is_refused(
     assert "spectra: to_tensor asks for this" in str(caught.value)
 
 
+def test_a_name_in_other_code_points_is_told_from_one_that_is_missing(tmp_path: Path) -> None:
+    np.savez(tmp_path / "rows.npz", **{"e\u0301 Leonis": np.ones(5, "f4")})
+    contract = InputContract((forging.field("data/\u00e9 Leonis"),), "independent")
+    with pytest.raises(DataFileError) as caught:
+        open_rows(tmp_path / "rows.npz", contract)
+    assert r"by other code points: rename 'e\u0301 Leonis' to '\xe9 Leonis'" in str(caught.value)
+
+
 def test_ids_stand_where_one_is_told(tmp_path: Path, contract: InputContract) -> None:
     path = rows_file(tmp_path / "rows.npz", source=np.arange(5))
     (batch,) = open_rows(path, contract, ids="source").batches(5)
