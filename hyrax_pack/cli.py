@@ -254,9 +254,9 @@ _add_runtime_commands()
 
 def main() -> None:
     """Run the command line; the one place where an error becomes an exit code."""
-    from hyrax_runtime.cli import lost_stdout, open_closed_streams
+    from hyrax_runtime.cli import lost_stdout, prepare_streams
 
-    open_closed_streams()
+    prepare_streams()
     try:
         try:
             app()

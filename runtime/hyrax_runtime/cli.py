@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import errno
 import importlib
+import io
 import os
 import signal
 import sys
@@ -31,7 +32,7 @@ COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return the exit code."""
     given = list(sys.argv[1:] if argv is None else argv)
-    open_closed_streams()
+    prepare_streams()
     if argv is None:
         _leave_tidily_when_told_to_end()
     try:
@@ -55,12 +56,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def open_closed_streams() -> None:
-    """Stand in for a stdin or stderr that the caller closed: what is said to nobody must not end up among results."""
+def prepare_streams() -> None:
+    """Stand in for a stdin or stderr that the caller closed: what is said to nobody must not end up among results.
+
+    What the encoding of stdout or stderr lacks is shown escaped: a µ in a unit is no reason to stop.
+    """
     if sys.stdin is None:
         sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 - it lives as long as the process
     if sys.stderr is None:
         sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and (stream.encoding, stream.errors) != ("utf-8", "surrogateescape"):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _leave_tidily_when_told_to_end() -> None:
