@@ -31,14 +31,19 @@ class ColumnType:
         Of the values; uint8 for text and bytes.
     shape : tuple of int or None
         Of a `fixed` row; of a `ragged` one, the axes after the first, where only the first is free.
-    rank : int
-        How many axes a row has.
+    dims : tuple of int or None
+        Of every axis of a row, None where it is free.
     """
 
     layout: Layout
     dtype: np.dtype[Any]
     shape: tuple[int, ...] | None
-    rank: int
+    dims: tuple[int | None, ...]
+
+    @property
+    def rank(self) -> int:
+        """How many axes a row has."""
+        return len(self.dims)
 
     @property
     def row_bytes(self) -> int | None:
@@ -58,7 +63,7 @@ def parse_column_type(field: Any, where: str) -> ColumnType:
     stated = _stated_shape(field, where)
     if isinstance(kind, pa.FixedShapeTensorType):
         shape, kind = _tensor_shape(kind, where), kind.value_type
-        return ColumnType("fixed", _dtype(kind, where), shape, len(shape))
+        return ColumnType("fixed", _dtype(kind, where), shape, shape)
     dims: list[int | None] = []
     while is_list(kind):
         dims.append(kind.list_size if pa.types.is_fixed_size_list(kind) else None)
@@ -66,17 +71,17 @@ def parse_column_type(field: Any, where: str) -> ColumnType:
     if stated is not None and dims and math.prod(stated) != math.prod(size or 1 for size in dims) and None not in dims:
         raise DataError(f"{where}: its metadata says shape {list(stated)}, its type {dims}")
     if stated is not None and dims:
-        return ColumnType("fixed", _dtype(kind, where), stated, len(stated))
+        return ColumnType("fixed", _dtype(kind, where), stated, stated)
     if not dims and (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
-        return ColumnType("string", np.dtype(np.uint8), None, 0)
+        return ColumnType("string", np.dtype(np.uint8), None, ())
     if not dims and (pa.types.is_binary(kind) or pa.types.is_large_binary(kind)):
-        return ColumnType("bytes", np.dtype(np.uint8), None, 0)
+        return ColumnType("bytes", np.dtype(np.uint8), None, ())
     dtype = _dtype(kind, where)
     sizes = tuple(size for size in dims if size is not None)
     if None in dims:
         only_first = dims[0] is None and len(sizes) == len(dims) - 1
-        return ColumnType("ragged", dtype, sizes if only_first else None, len(dims))
-    return ColumnType("fixed", dtype, sizes, len(dims))
+        return ColumnType("ragged", dtype, sizes if only_first else None, tuple(dims))
+    return ColumnType("fixed", dtype, sizes, sizes)
 
 
 class RowColumn:
@@ -171,12 +176,13 @@ class RowColumn:
         if self.column.shape is not None:
             self._append_free_first_axis(array, self.column.shape)
             return
+        self._innermost(array)  # in which numpy would make False of a null, and a row without an axis of a null list
         for number, value in enumerate(array.to_pylist()):
             try:
                 row = np.array(value, dtype=self.column.dtype)
             except (TypeError, ValueError) as error:
                 raise DataError(f"{self.where}, row {self.rows + number}: nested lists of unequal length") from error
-            shape = row.shape + (0,) * (self.column.rank - row.ndim)
+            shape = row.shape + tuple(size or 0 for size in self.column.dims[row.ndim :])
             self._append_ends(np.array([row.size], dtype=np.int64))
             self._shapes.append(np.array(shape, dtype=np.int64))
             self._values.append(row)
@@ -187,9 +193,7 @@ class RowColumn:
         if rest:
             tails = np.broadcast_to(np.array(rest, dtype=np.int64), (len(lengths), len(rest)))
             self._shapes.append(np.concatenate([lengths[:, None], tails], axis=1))
-        while pa.types.is_nested(array.type):
-            array = self._flat(array)
-        self._values.append(self._numbers(array))
+        self._values.append(self._innermost(array))
 
     def _append_text(self, array: Any) -> None:
         binary = array.cast(pa.large_binary())
@@ -201,6 +205,11 @@ class RowColumn:
 
     def _append_ends(self, lengths: NDArray[np.int64]) -> None:
         self._ends.append(np.cumsum(lengths) + self._values.size // self.column.dtype.itemsize)
+
+    def _innermost(self, array: Any) -> NDArray[Any]:
+        while pa.types.is_nested(array.type):
+            array = self._flat(array)
+        return self._numbers(array)
 
     def _flat(self, array: Any) -> Any:
         """The values of a list array; a list that is null would vanish here, and every row behind it move up."""

@@ -69,6 +69,8 @@ def test_production_reads_what_training_read(
     [
         pytest.param(tensor([[1, 2], [None, 4]], pa.int32(), (2,)), None, "int32", (2,), id="a hole among integers"),
         pytest.param(tensor([[1] * 6], pa.float32(), (3, 2), [1, 0]), None, "float32", (2, 3), id="permuted axes"),
+        pytest.param(pa.array([[[True, None]], [[False]]]), None, "bool", ("x.1", "x.2"), id="a hole among truths"),
+        pytest.param(pa.array([[None], [[1.0]]]), None, "float64", ("x.1", "x.2"), id="a hole for a list"),
         pytest.param(flat(ROWS, 4), {"shape": "[2.5, 2]"}, "float32", (2, 2), id="a shape with a fraction"),
         pytest.param(flat(ROWS, 4), {"shape": "[-2, -2]"}, "float32", (2, 2), id="a negative shape"),
     ],
@@ -82,6 +84,14 @@ def test_what_training_refuses_production_refuses(
         in_training(tmp_path / "rows.parquet")
     with pytest.raises((DataFileError, FieldsError)):
         in_production(tmp_path / "rows.parquet", dtype, shape)
+
+
+def test_a_row_of_nothing_keeps_the_axes_that_its_type_fixes(tmp_path: Path) -> None:
+    kind = pa.list_(pa.list_(pa.list_(pa.float32(), 3)), 1)
+    pq.write_table(pa.table({"x": pa.array([[[[1.0, 2.0, 3.0]]], [[]]], kind)}), tmp_path / "rows.parquet")
+    data = ParquetDataset(str(tmp_path / "rows.parquet"))
+    assert [data.get_x(row).shape for row in range(2)] == [(1, 1, 3), (1, 0, 3)]  # type: ignore[attr-defined]
+    assert in_production(tmp_path / "rows.parquet", "float32", (1, "x.2", 3))[1] == [[]]
 
 
 NOT_NULL = pa.list_(pa.field("item", pa.float32(), nullable=False), 4)
