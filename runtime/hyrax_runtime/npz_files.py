@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ from hyrax_runtime.id_arrays import id_array, join_ids
 from hyrax_runtime.manifest import Output
 from hyrax_runtime.outputs import Outputs, empty_outputs, widened
 
+# What numpy and zipfile raise: RuntimeError for a password, or for a compression that Python does not know.
+UNREADABLE = (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+
 
 class NpzRows:
     """A `.npz` file: each array that is needed is read whole."""
@@ -29,7 +33,10 @@ class NpzRows:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as held:
                 for place, name in choose_columns(path, held.files, contract, ids).items():
                     self._arrays[place] = _read_array(held, path, name)
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        except MemoryError as error:
+            cure = "write the rows as Parquet, which is read in pieces"
+            raise DataFileError(f"{path}: does not fit into memory ({error}); {cure}") from error
+        except UNREADABLE as error:
             raise DataFileError(f"{path}: not a readable .npz file ({error}); write it again") from error
         counts = {len(array) for array in self._arrays.values()}
         if len(counts) > 1:
@@ -96,7 +103,10 @@ def _read_array(held: Any, path: Path, name: str) -> NDArray[Any]:
     try:
         array: NDArray[Any] = held[name]
     except ValueError as error:
-        raise DataFileError(f"{path}: array {name!r} cannot be read without running pickle ({error})") from error
+        why = "without running pickle" if "pickle" in str(error) else "as it stands there"
+        raise DataFileError(f"{path}: array {name!r} cannot be read {why} ({error}); write it again") from error
+    if not isinstance(array, np.ndarray):  # numpy hands on the bytes of what has no header
+        raise DataFileError(f"{path}: {name!r} is no array of numpy; write it again with numpy.savez")
     if array.ndim == 0:
         raise DataFileError(f"{path}: array {name!r} is a single value; the first axis must be the rows")
     return array

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from hyrax_runtime.npz_files import UNREADABLE
 from numpy.typing import NDArray
 
 from hyrax_pack.errors import DataError, Problem, describe
@@ -57,7 +58,7 @@ class NpzDataset:
             try:
                 with np.load(self._path, allow_pickle=False) as archive:
                     self._arrays[field] = archive[self._keys[field]]
-            except (OSError, ValueError, zipfile.BadZipFile) as error:
+            except (MemoryError, *UNREADABLE) as error:
                 raise DataError(f"{self._path}: array '{self._keys[field]}' cannot be read: {error}") from error
         return self._arrays[field]
 
@@ -67,10 +68,12 @@ def _read_headers(path: Path, friendly: str | None) -> tuple[dict[str, str], dic
     try:
         with zipfile.ZipFile(path) as archive:
             members = [name for name in archive.namelist() if name.endswith(".npy")]
+            if twice := {name for name in members if members.count(name) > 1}:
+                raise DataError(f"{path}: {', '.join(sorted(twice))} stands there twice; keep the one that is meant")
             headers = {name.removesuffix(".npy"): _read_header(archive, name) for name in members}
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file; check data_location") from error
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise DataError(f"{path}: is no readable .npz file: {error}") from error
     keys = _fields(path, list(headers), friendly)
     chosen = {field: headers[key] for field, key in keys.items()}

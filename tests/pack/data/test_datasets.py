@@ -116,6 +116,16 @@ def test_arrays_that_are_no_rows_are_named(tmp_path: Path, arrays: dict[str, Any
     assert str(caught.value) == f"{path}: {words}" or words in str(caught.value)
 
 
+def test_an_array_that_stands_there_twice_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "rows.npz", "w") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        for value in (0.0, 1.0):
+            with io.BytesIO() as member:
+                np.save(member, np.full(3, value))
+                archive.writestr("flux.npy", member.getvalue())
+    with pytest.raises(DataError, match=r"flux\.npy stands there twice; keep the one that is meant"):
+        NpzDataset(str(tmp_path / "rows.npz"))
+
+
 def test_a_missing_npz_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"rows\.npz: no such file; check data_location"):
         NpzDataset(str(tmp_path / "rows.npz"))

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -133,6 +134,43 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path, contract: InputCont
         open_rows(tmp_path / "nowhere.npz", contract)
     with pytest.raises(DataFileError, match="ids: no column 'name'"):
         open_rows(rows_file(tmp_path / "rows.npz"), contract, ids="name")
+
+
+def plain_header(shape: tuple[int, ...]) -> bytes:
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": shape})
+    return header.getvalue()
+
+
+def flags(first: int, second: int, value: int) -> Callable[[bytearray], None]:
+    """Change a member's own header, and what the list at the end of the file says of it."""
+
+    def change(content: bytearray) -> None:
+        content[first] = value
+        content[content.rindex(b"PK\x01\x02") + second] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("member", "change", "words"),
+    [
+        pytest.param(b"12 stars", None, "'mag' is no array of numpy", id="a text"),
+        pytest.param(plain_header((9 * 10**12,)), None, "does not fit into memory", id="more than there is memory"),
+        pytest.param(plain_header((-1,)), None, "as it stands there", id="less than nothing"),
+        pytest.param(plain_header((0,)), flags(6, 8, 1), "is encrypted", id="a password"),
+        pytest.param(plain_header((0,)), flags(8, 10, 9), "compression method", id="an unknown compression"),
+    ],
+)
+def test_a_member_that_is_no_array_is_named(tmp_path: Path, member: bytes, change: Any, words: str) -> None:
+    with zipfile.ZipFile(tmp_path / "rows.npz", "w") as archive:
+        archive.writestr("mag.npy", member)
+    content = bytearray((tmp_path / "rows.npz").read_bytes())
+    if change:
+        change(content)
+    (tmp_path / "rows.npz").write_bytes(content)
+    with pytest.raises(DataFileError, match=words):
+        open_rows(tmp_path / "rows.npz", InputContract((forging.field("sky/mag"),), "independent"))
 
 
 def outputs(start: int, rows: int) -> Outputs:
