@@ -1,4 +1,4 @@
-"""Parquet files, or folders of them, in batches; outputs as Arrow columns. Needs the extra `arrow`."""
+"""Parquet files, or folders of them, in batches. Needs the extra `arrow`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from hyrax_runtime.arrow_columns import (
     Leaf,
@@ -18,17 +17,16 @@ from hyrax_runtime.arrow_columns import (
     descend,
     empty_column,
     find_leaves,
+    first_line,
     metadata_text,
     storage_name,
 )
 from hyrax_runtime.columns import unit_fault
 from hyrax_runtime.contract import OBJECT_ID, FieldContract, InputContract
 from hyrax_runtime.contract_check import DataDict, nest
-from hyrax_runtime.errors import DataFileError, OutputFileError, Problem, describe
-from hyrax_runtime.file_columns import ERROR_COLUMN, choose_columns, error_texts
+from hyrax_runtime.errors import DataFileError, Problem, describe
+from hyrax_runtime.file_columns import choose_columns
 from hyrax_runtime.frozen import Frozen
-from hyrax_runtime.manifest import Output
-from hyrax_runtime.outputs import Outputs
 from hyrax_runtime.parquet_folders import FoundFiles, find_parquet_files
 from hyrax_runtime.shared_columns import as_type, share_column, without_null_type
 
@@ -115,12 +113,13 @@ class ParquetRows:
 
     def _rows_of(self, place: str, column: pa.Array) -> Any:
         leaf, field = self._columns[place], self._fields.get(place)
-        if field is None:
-            return _ids_of(column, leaf)
         try:
+            if field is None:
+                return _ids_of(column, leaf)
             rows = column_rows(column, leaf.field)
-        except TypeError as error:
-            raise DataFileError(f"{self._path}: column {leaf.name!r}: {error}") from error
+        except (TypeError, UnicodeDecodeError) as error:
+            said = "a text that is no UTF-8; write it as UTF-8, or as bytes" if isinstance(error, ValueError) else error
+            raise DataFileError(f"{self._path}: column {leaf.name!r}: {said}") from error
         return _with_empty_rows(rows, field) if field.kind == "ragged" else rows
 
     def _refuse_other_units(self, part: _Part) -> None:
@@ -132,65 +131,6 @@ class ParquetRows:
                 problems.append(Problem(place, f"column {leaf.name!r} {fault}"))
         if problems:
             raise DataFileError(describe(str(part.path), problems))
-
-
-class ParquetOutputs:
-    """Outputs on their way to a Parquet file, one row group per few batches."""
-
-    def __init__(self, path: Path, declared: Sequence[Output], with_errors: bool) -> None:
-        self._path = path
-        self._declared = declared
-        self._with_errors = with_errors
-        self._writer: pq.ParquetWriter | None = None
-
-    def write(self, outputs: Outputs) -> None:
-        """Add one batch."""
-        try:
-            batch = outputs_batch(outputs, self._declared, with_errors=self._with_errors)
-        except (pa.ArrowException, OverflowError) as error:
-            raise OutputFileError(
-                f"the ids cannot stand in Parquet: {_first_line(error)}; give numbers or text"
-            ) from error
-        if self._writer is None:
-            self._writer = pq.ParquetWriter(self._path, batch.schema)
-        elif batch.schema != self._writer.schema:
-            first, now = self._writer.schema.field(OBJECT_ID).type, batch.schema.field(OBJECT_ID).type
-            raise OutputFileError(f"the ids are {first} in the first rows and {now} later; give them one type")
-        self._writer.write_batch(batch)
-
-    def close(self) -> None:
-        """Write the footer; a file of no batch at all still has its columns."""
-        if self._writer is None:
-            empty = pa.schema([_output_field(output) for output in self._declared]).empty_table()
-            pq.write_table(empty, self._path)
-        else:
-            self._writer.close()
-
-    def abandon(self) -> None:
-        """Let go of the file."""
-        if self._writer is not None and self._writer.is_open:
-            self._writer.close()
-
-
-def outputs_batch(outputs: Outputs, declared: Sequence[Output], *, with_errors: bool = False) -> pa.RecordBatch:
-    """Return one batch of outputs as Arrow columns: ids first, then each output, then `error` where asked for.
-
-    Rows of more than one value are nested lists, of fixed size where the output's shape is.
-    """
-    arrays: list[pa.Array] = []
-    fields: list[pa.Field] = []
-    rows = len(next(iter(outputs.values())))
-    if outputs.object_id is not None:
-        arrays.append(_id_column(outputs.object_id))
-        fields.append(pa.field(OBJECT_ID, arrays[-1].type))
-    for output in declared:
-        field = _output_field(output)
-        fields.append(field)
-        arrays.append(_as_arrow(outputs[output.name], field.type))
-    if with_errors:
-        arrays.append(pa.array([text or None for text in error_texts(outputs, rows)], pa.string()))
-        fields.append(pa.field(ERROR_COLUMN, pa.string()))
-    return pa.record_batch(arrays, schema=pa.schema(fields))
 
 
 def _read_footer(path: Path, contract: InputContract, ids: str | None) -> _Part:
@@ -207,11 +147,11 @@ def _open(path: Path) -> pq.ParquetFile:
     if path.is_dir():
         raise DataFileError(f"{path}: is a folder; folders within a folder are not read, give it by itself")
     try:
-        return pq.ParquetFile(path, pre_buffer=False)
+        return pq.ParquetFile(path, pre_buffer=False, page_checksum_verification=True)
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno:
             raise DataFileError(f"{path}: cannot be opened ({os.strerror(error.errno)})") from error
-        raise DataFileError(f"{path}: not a readable Parquet file ({_first_line(error)}); write it again") from error
+        raise DataFileError(f"{path}: not a readable Parquet file ({first_line(error)}); write it again") from error
 
 
 def _instead(found: FoundFiles) -> str:
@@ -259,6 +199,8 @@ def _ids_of(column: pa.Array, leaf: Leaf) -> Any:
             return column_rows(column, leaf.field)
         except TypeError:  # dates, decimals
             pass
+    for text in column if pa.types.is_string(column.type) or pa.types.is_large_string(column.type) else ():
+        text.as_py()  # a text that is no UTF-8 is found here, and not in the middle of the table of outputs
     return column.cast(_plain_text(column.type))
 
 
@@ -270,19 +212,6 @@ def _plain_text(kind: pa.DataType) -> pa.DataType:
     return pa.binary() if bytes_like else kind
 
 
-def _id_column(ids: Any) -> pa.Array:
-    if isinstance(ids, pa.ChunkedArray):
-        ids = ids.combine_chunks()
-    if isinstance(ids, pa.Array):
-        return ids
-    if isinstance(ids, np.ndarray):
-        return pa.array(ids.tolist() if ids.dtype.kind in "US" else ids.astype(ids.dtype.newbyteorder("=")))
-    try:
-        return pa.array(ids)
-    except OverflowError:
-        return pa.array(ids, pa.uint64())
-
-
 def _with_empty_rows(rows: Any, field: FieldContract) -> list[Any]:
     """A null list is a list of nothing, and so has the other axes of the contract, which no value shows."""
     nothing = np.empty(tuple(0 if isinstance(dim, str) else dim for dim in field.shape), dtype=field.dtype)
@@ -290,40 +219,9 @@ def _with_empty_rows(rows: Any, field: FieldContract) -> list[Any]:
     return [nothing if free_first and (row is None or len(row) == 0) else row for row in rows]
 
 
-def _output_field(output: Output) -> pa.Field:
-    kind = pa.string() if output.dtype == "str" else pa.from_numpy_dtype(np.dtype(output.dtype))
-    for dim in reversed(output.shape[1:]):
-        kind = pa.list_(kind, dim) if isinstance(dim, int) else pa.list_(kind)
-    return pa.field(output.name, kind)
-
-
-def _as_arrow(values: NDArray[Any], kind: pa.DataType) -> pa.Array:
-    """Nest an array (N, ...) into lists from the innermost axis outwards; the values are not copied."""
-    depth, inner = 0, kind
-    while pa.types.is_list(inner) or pa.types.is_fixed_size_list(inner):
-        depth, inner = depth + 1, inner.value_type
-    flat = np.ascontiguousarray(values).reshape(-1)
-    column = pa.array(flat.tolist() if flat.dtype.kind in "OU" else flat, inner)
-    kinds = [kind]
-    while len(kinds) < depth:
-        kinds.append(kinds[-1].value_type)
-    for axis in range(depth, 0, -1):
-        width, count = values.shape[axis], int(np.prod(values.shape[:axis]))
-        if pa.types.is_fixed_size_list(kinds[axis - 1]):
-            column = pa.FixedSizeListArray.from_arrays(column, width)
-        else:
-            offsets = pa.array(np.arange(count + 1, dtype=np.int32) * np.int32(width))
-            column = pa.ListArray.from_arrays(offsets, column)
-    return column.cast(kind) if column.type != kind else column
-
-
 def _explained(error: BaseException) -> str:
-    said = _first_line(error)
+    said = first_line(error)
     if said.startswith("Expected all lists to be of size"):
         # https://github.com/apache/arrow/issues/35692
         return "a null among lists of fixed size, which pyarrow cannot read; give that row NaNs, or use plain lists"
     return f"{said}; the file seems damaged, write it again"
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0]

@@ -220,3 +220,8 @@ def empty_column(kind: pa.DataType) -> pa.Array:
     if isinstance(kind, pa.BaseExtensionType):  # which pa.array cannot make from nothing
         return pa.ExtensionArray.from_storage(kind, empty_column(kind.storage_type))
     return pa.array([], kind)
+
+
+def first_line(error: BaseException) -> str:
+    """Return what pyarrow says first; the rest are its own files and lines."""
+    return str(error).strip().partition("\n")[0]

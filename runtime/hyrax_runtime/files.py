@@ -1,4 +1,4 @@
-"""Files of rows in, files of outputs out: `.npz` in `npz_files`, Parquet in `arrow`. Row order is kept.
+"""Files of rows in, files of outputs out, in the order of the rows: `npz_files`, or `arrow` and `arrow_outputs`.
 
 Arrays and columns are named `friendly/field`, or `field` where that is unambiguous; the first axis is rows; ids stand
 in the field that training took them from, or in `object_id`, unless told. Outputs are written beside their ids, to a
@@ -172,7 +172,7 @@ def _writer_for(path: Path) -> Callable[[Path, Sequence[Output], bool], OutputsF
         return NpzOutputs
     if path.suffix in PARQUET_ENDINGS:
         require_arrow("writing Parquet")
-        from hyrax_runtime.arrow import ParquetOutputs
+        from hyrax_runtime.arrow_outputs import ParquetOutputs
 
         return ParquetOutputs
     raise UsageError(f"{path}: outputs are written as .npz or .parquet; give a name that ends in one of them")

@@ -196,6 +196,10 @@ class RowColumn:
         self._values.append(self._innermost(array))
 
     def _append_text(self, array: Any) -> None:
+        try:
+            array.validate(full=True)
+        except pa.ArrowInvalid as error:
+            raise DataError(f"{self.where}: a text near row {self.rows} is no UTF-8; write it as UTF-8") from error
         binary = array.cast(pa.large_binary())
         _validity, offsets, content = binary.buffers()
         ends = np.frombuffer(offsets, dtype=np.int64)[binary.offset : binary.offset + len(binary) + 1]

@@ -159,7 +159,7 @@ def _read_batches(path: Path, leaf: Leaf, kind: Any, row_bytes: int | None) -> I
 
     recast = not leaf.field.type.equals(kind)
     try:
-        with pq.ParquetFile(path, buffer_size=2**20, pre_buffer=False) as file:
+        with pq.ParquetFile(path, buffer_size=2**20, pre_buffer=False, page_checksum_verification=True) as file:
             columns = [storage_name(leaf, file)]
             for batch in file.iter_batches(_batch_rows(file, row_bytes), columns=columns, use_threads=False):
                 values = descend(batch.column(0), leaf.parts[1:])

@@ -27,7 +27,7 @@ def in_production(path: Path, dtype: str, shape: tuple[Any, ...]) -> list[Any]:
     kind: Any = "ragged" if shape and isinstance(shape[0], str) else "array"
     field = FieldContract("data/x", kind, dtype, shape, "list", "array" if shape else "scalar", read=True)
     contract = InputContract((field,), "independent")
-    (batch,) = open_rows(path, contract).batches(100)
+    (batch,) = open_rows(path, contract).batches(10_000)
     return [np.asarray(row).tolist() for row in prepare(contract, batch).data_dict["data"]["x"]]
 
 
@@ -126,6 +126,31 @@ def test_files_that_contradict_one_another_are_refused_alike(tmp_path: Path, key
         in_training(tmp_path)
     with pytest.raises(DataFileError, match=r"b\.parquet: column 'x' .* \[4, 1\] here and \[2, 2\] in a\.parquet"):
         in_production(tmp_path, "float32", (2, 2))
+
+
+@pytest.mark.parametrize("read", [in_training, lambda path: in_production(path, "float64", ())])
+def test_a_page_that_is_not_what_was_written_is_refused(tmp_path: Path, read: Any) -> None:
+    """Compressed or not, a flipped bit is another number; writers such as Spark put a checksum beside every page."""
+    values = pa.array(np.random.default_rng(0).normal(size=1000))
+    pq.write_table(pa.table({"x": values}), tmp_path / "rows.parquet", use_dictionary=False, write_page_checksum=True)
+    assert read(tmp_path / "rows.parquet")[:100] == values.to_pylist()[:100]
+    content = bytearray((tmp_path / "rows.parquet").read_bytes())
+    content[4000] ^= 1
+    (tmp_path / "rows.parquet").write_bytes(content)
+    with pytest.raises((DataError, DataFileError), match="CRC checksum verification failed"):
+        read(tmp_path / "rows.parquet")
+
+
+def test_a_text_that_is_no_utf8_is_refused_in_both(tmp_path: Path) -> None:
+    offsets, letters = np.array([0, 1, 3], dtype=np.int32), b"a\xe9b"
+    texts = pa.StringArray.from_buffers(2, pa.py_buffer(offsets.tobytes()), pa.py_buffer(letters))
+    pq.write_table(pa.table({"x": texts, "object_id": texts}), tmp_path / "rows.parquet")
+    with pytest.raises(DataError, match=r"column x: a text near row 0 is no UTF-8; write it as UTF-8"):
+        in_training(tmp_path / "rows.parquet")
+    field = FieldContract("data/x", "string", "str", (), "list", "python", read=True)
+    for contract in (InputContract((field,), "independent"), InputContract((), "independent")):
+        with pytest.raises(DataFileError, match=r"column '(x|object_id)': a text that is no UTF-8; write it as UTF-8"):
+            list(open_rows(tmp_path / "rows.parquet", contract).batches(10))
 
 
 def test_a_unit_that_is_no_utf8_is_the_same_in_both(tmp_path: Path) -> None:

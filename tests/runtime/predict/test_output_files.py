@@ -143,6 +143,38 @@ def test_a_batch_without_any_value_takes_the_shape_of_the_others(tmp_path: Path)
         write_outputs(tmp_path / "out.npz", [refused, answered(2), other], FREE, with_errors=True)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "shape", "values", "words"),
+    [
+        ("complex64", ("N", 2), np.zeros((1, 2), "c8"), "output map: Parquet has no complex64; write .npz"),
+        ("float32", ("N", 0), np.zeros((1, 0), "f4"), r"output map: rows of shape \(0,\) have no values; write .npz"),
+        (
+            "int8", ("N", "map.1"), np.broadcast_to(np.int8(0), (60_000, 40_000)),
+            r"2400000000 values are too many for one batch of Parquet; give fewer rows at a time \(--batch\)",
+        ),
+    ],
+    ids=["complex numbers", "no values", "more than lists can count"],
+)  # fmt: skip
+def test_an_output_that_parquet_cannot_hold_is_named(
+    tmp_path: Path, dtype: str, shape: Any, values: Any, words: str
+) -> None:
+    with pytest.raises(OutputFileError, match=words):
+        write_outputs(
+            tmp_path / "out.parquet", [Outputs({"map": values})], [Output("map", dtype, shape, 0.0, 0.0, 0.0)]
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bit_that_flips_in_what_was_written_is_found(tmp_path: Path) -> None:
+    scores = np.random.default_rng(0).normal(size=(1000, 2)).astype("f4")
+    write_outputs(tmp_path / "out.parquet", [Outputs({"scores": scores}, np.arange(1000))], DECLARED)
+    content = bytearray((tmp_path / "out.parquet").read_bytes())
+    content[-4000] ^= 1
+    (tmp_path / "out.parquet").write_bytes(content)
+    with pytest.raises(OSError, match="CRC checksum verification failed"):
+        pq.read_table(tmp_path / "out.parquet", page_checksum_verification=True)
+
+
 # --- the place where it is written ---------------------------------------------------------------------------------
 
 
