@@ -16,6 +16,7 @@ from hyrax_pack.config.keys import (
     REQUEST_TABLE,
     TABLES,
     Key,
+    whole,
 )
 from hyrax_pack.errors import Problem
 
@@ -113,26 +114,8 @@ def _default_problems(where: str, values: Mapping[str, Any], defaults: Any) -> I
 
 def check_value(where: str, key: Key, value: Any) -> Iterator[Problem]:
     """Yield the problem of one value, if it has one."""
-    if key.not_set(value) or _fits(key, value):
-        return
-    yield Problem(where, f"{value!r} is {_what(value)}; expected {key.expected()}")
-
-
-def _fits(key: Key, value: Any) -> bool:
-    if key.type == "boolean":
-        return isinstance(value, bool)
-    if key.type == "strings":
-        return isinstance(value, list) and all(isinstance(item, str) for item in value)
-    if key.type == "string":
-        return (
-            isinstance(value, str)
-            and (not key.choices or value in key.choices)
-            and (key.pattern is None or re.fullmatch(key.pattern, value) is not None)
-        )
-    if isinstance(value, bool) or not isinstance(value, int if key.type == "integer" else (int, float)):
-        return False
-    # A comparison with NaN is false, so NaN fits no bound.
-    return (key.least is None or value >= key.least) and (key.greatest is None or value <= key.greatest)
+    if not key.fits(value):
+        yield Problem(where, f"{value!r} is {_what(value)}; expected {key.expected()}")
 
 
 def _request_problems(groups: Mapping[str, Any]) -> Iterator[Problem]:
@@ -153,7 +136,7 @@ def _one_request_problems(where: str, friendly: str, request: Any) -> Iterator[P
         cure = f"a data set has a friendly name: [{where}.data] {friendly} = …"
         yield Problem(path, f"{request!r} is {_what(request)}; {cure}")
         return
-    if not re.fullmatch(FRIENDLY, friendly):
+    if not re.search(whole(FRIENDLY), friendly):
         yield Problem(path, f"{friendly!r} cannot be a friendly name: not empty, no '/' and no '.', not 'object_id'")
     for name, value in request.items():
         if name == REQUEST_TABLE:
@@ -166,8 +149,9 @@ def _one_request_problems(where: str, friendly: str, request: Any) -> Iterator[P
 
 
 def _split_problems(split: Mapping[str, Any]) -> Iterator[Problem]:
-    fractions = {group: split[group] for group in GROUPS if split.get(group, False) is not False}
-    total = sum(value for value in fractions.values() if isinstance(value, (int, float)))
+    numbers = {group: split[group] for group in GROUPS if type(split.get(group)) in (int, float)}
+    fractions = {group: value for group, value in numbers.items() if TABLES["split"][group].fits(value)}
+    total = sum(fractions.values())
     if total > 1 + 1e-9:
         parts = " + ".join(f"{group} {value:g}" for group, value in fractions.items())
         yield Problem("split", f"{parts} is {total:g}; expected 1 at most")

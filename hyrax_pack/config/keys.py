@@ -5,6 +5,8 @@ The checks (`checking`) and the JSON Schema (`schema`) both read these tables, s
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,8 +18,11 @@ CONSTRUCTOR_TABLES = ("criterion", "optimizer", "scheduler")
 # Tables that hold one sub-table for each class: [model.<Class>], [data_set.<Class>].
 CLASS_TABLES = ("model", "data_set")
 
+# The end of a text, in every dialect of regular expressions: Python's `$` also matches before a last line break.
+END = r"(?![\s\S])"
+
 # `object_id` stands beside the data sets in data_dict; `/` joins friendly name and field.
-FRIENDLY = r"(?!object_id$)[^/.]+"
+FRIENDLY = rf"(?!object_id{END})[^/.\x00-\x1f]+"
 
 TYPE_WORDS: dict[Type, str] = {
     "string": "a string",
@@ -45,7 +50,7 @@ class Key:
     choices : tuple of str
         The only values of a string; empty: any.
     pattern : str or None
-        A regular expression that a string matches as a whole.
+        A regular expression that a string matches as a whole, in words that Python and JSON Schema (ECMA 262) share.
     words : str or None
         What the pattern asks for, where it is hard to read.
     """
@@ -77,12 +82,43 @@ class Key:
         """Whether `value` is the `false` that means "not set"."""
         return self.optional and value is False
 
+    def fits(self, value: Any) -> bool:
+        """Whether `value` may stand here; a whole number with a point counts as the integer that it is."""
+        if self.not_set(value):
+            return True
+        if self.type == "boolean":
+            return isinstance(value, bool)
+        if self.type == "strings":
+            return isinstance(value, list) and all(isinstance(item, str) for item in value)
+        if self.type == "string":
+            return (
+                isinstance(value, str)
+                and (not self.choices or value in self.choices)
+                and (self.pattern is None or re.search(whole(self.pattern), value) is not None)
+            )
+        value = self.meant(value)
+        if isinstance(value, bool) or not isinstance(value, int if self.type == "integer" else (int, float)):
+            return False
+        # A comparison with NaN is false, so NaN fits no bound.
+        return (self.least is None or value >= self.least) and (self.greatest is None or value <= self.greatest)
+
+    def meant(self, value: Any) -> Any:
+        """The value as it is kept: 3.0 and 1e3 are integers where one belongs, as they are in JSON."""
+        if self.type == "integer" and isinstance(value, float) and value.is_integer():
+            return int(value)
+        return value
+
+
+def whole(pattern: str) -> str:
+    """The regular expression for a text that `pattern` matches from its beginning to its end."""
+    return f"^(?:{pattern}){END}"
+
 
 DEVICE = r"auto|cpu|mps|cuda(:[0-9]+)?"
 # The files that a run folder has of its own.
 _TAKEN = r"last\.pt|run\.json|runtime_config\.toml|to_tensor\.py|code\.json|data\.json|metrics\.jsonl|tracking\.log"
-WEIGHTS = rf"(?!({_TAKEN})$|checkpoint_|events\.out|\.)[^/\\]+(?<!\.answers\.pt)(?<!\.partial)"
-FUNCTION = r".+:[A-Za-z_]\w*"
+WEIGHTS = rf"(?!({_TAKEN}){END}|checkpoint_|events\.out|\.)[^/\\\x00-\x1f]+(?<!\.answers\.pt)(?<!\.partial)"
+FUNCTION = r"[^\x00-\x1f]+:[^\x00-\x1f/\\:.]+"
 
 TABLES: dict[str, dict[str, Key]] = {
     "general": {
@@ -143,7 +179,11 @@ TABLES: dict[str, dict[str, Key]] = {
         "prefetch_factor": Key("integer", "Batches that each worker keeps ready.", least=1),
         "pin_memory": Key("boolean", "Whether batches for a GPU are put in page-locked memory."),
         "collate_fn": Key(
-            "string", "package.module:function: rows of one data set to its entry of data_dict.", True, pattern=FUNCTION
+            "string",
+            "package.module:function: rows of one data set to its entry of data_dict.",
+            optional=True,
+            pattern=FUNCTION,
+            words="a string like package.module:function",
         ),
     },
     "onnx": {"opset_version": Key("integer", "The ONNX opset of the exported graph.", least=18, greatest=27)},
@@ -169,3 +209,13 @@ def find_key(path: str) -> Key | None:
     if len(parts) == 4 and parts[0] == "data_request":
         return REQUEST.get(parts[3])
     return None
+
+
+def as_meant(layer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return one layer of settings with every value of ours as it is kept (`Key.meant`); the layer is not changed."""
+    meant = dict(layer)
+    for table, keys in TABLES.items():
+        values = meant.get(table)
+        if isinstance(values, Mapping):
+            meant[table] = {name: keys[name].meant(value) if name in keys else value for name, value in values.items()}
+    return meant

@@ -3,8 +3,8 @@
     python -m hyrax_pack.config.schema > schemas/config.v1.schema.json
 
 What a schema cannot say, the checks alone do: fractions that add up to more than 1, joins without a primary data set,
-keys that a package's default_config.toml does not know, a package's table that no name leads to, 3.0 where an integer
-belongs (JSON has one kind of number).
+keys that a package's default_config.toml does not know, a package's table that no name leads to, NaN (which JSON does
+not have).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from hyrax_pack.config.keys import (
     REQUEST_TABLE,
     TABLES,
     Key,
+    whole,
 )
 
 ADDRESS = "https://json-schema.org/draft/2020-12/schema"
@@ -87,7 +88,7 @@ def _data_request() -> dict[str, Any]:
     group = {
         "type": "object",
         "description": "Data sets by friendly name.",
-        "propertyNames": {"pattern": f"^{FRIENDLY}$"},
+        "propertyNames": {"pattern": whole(FRIENDLY)},
         "minProperties": 1,
         "additionalProperties": request,
     }
@@ -113,7 +114,7 @@ def _typed(key: Key) -> dict[str, Any]:
         return {"type": "array", "items": {"type": "string"}}
     typed: dict[str, Any] = {"type": key.type}
     if key.pattern:
-        typed["pattern"] = f"^({key.pattern})$"
+        typed["pattern"] = whole(key.pattern)
     if key.least is not None:
         typed["minimum"] = key.least
     if key.greatest is not None:

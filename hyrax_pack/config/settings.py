@@ -13,7 +13,7 @@ from typing import Any
 import tomli_w
 
 from hyrax_pack.config.checking import check_layer, check_whole
-from hyrax_pack.config.keys import TABLES, find_key
+from hyrax_pack.config.keys import TABLES, as_meant, find_key
 from hyrax_pack.config.layers import DEFAULT_FILE, find_packages, merge, merge_file, parse_overrides, read_toml
 from hyrax_pack.config.plain import to_plain
 from hyrax_pack.config.unread import misspelt_tables, unread_tables
@@ -163,10 +163,10 @@ def load_config(
         All problems of a layer are listed at once.
     """
     file = Path(path).expanduser() if path is not None else None
-    layers = {str(file): read_toml(file)} if file is not None else {}
+    layers = {str(file): as_meant(read_toml(file))} if file is not None else {}
     if tables is not None:
-        layers["tables"] = to_plain(tables, "tables")
-    override_layer = parse_overrides(overrides)
+        layers["tables"] = as_meant(to_plain(tables, "tables"))
+    override_layer = as_meant(parse_overrides(overrides))
     source = next(iter(layers), "built-in defaults")
 
     chosen: dict[str, Any] = {}
@@ -174,7 +174,7 @@ def load_config(
         chosen = merge_file(chosen, layer)
     chosen = merge(chosen, override_layer)
     base_dir = _base_dir(chosen, file)
-    packages = {name: read_toml(at) if at else {} for name, at in find_packages(chosen, base_dir).items()}
+    packages = {name: as_meant(read_toml(at)) if at else {} for name, at in find_packages(chosen, base_dir).items()}
 
     heading = source if layers else "--set"
     problems = _layer_problems({**layers, "--set": override_layer}, packages, heading)
@@ -202,7 +202,7 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     ConfigError
         The file is missing or is no TOML; or it, or an override, is wrong.
     """
-    written, override_layer = read_toml(path), parse_overrides(overrides)
+    written, override_layer = as_meant(read_toml(path)), as_meant(parse_overrides(overrides))
     whole = merge(merge_file(read_toml(DEFAULT_FILE), written), override_layer)
     base_dir = _base_dir(whole, path)
     packages = {name: dict[str, Any]() for name in find_packages(whole, base_dir)}

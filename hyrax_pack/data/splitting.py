@@ -12,6 +12,8 @@ from hyrax_pack.errors import DataError
 # Where the configuration gives no fraction at all; training gets the rest.
 DEFAULT_FRACTIONS = {"validate": 0.1, "test": 0.1}
 REST = "rest"
+# So far from 1 may shares be that make a whole: 0.7 + 0.2 + 0.1 is 0.9999999999999999.
+_EQUAL = 1e-9
 
 
 def split_rows(
@@ -24,8 +26,8 @@ def split_rows(
     count : int
         How many rows there are.
     fractions : mapping of str to float or None
-        Group to its share; None: not set. `train` takes what the others leave where it is not set. Where none is set:
-        0.8 to train, 0.1 each to validate and test.
+        Group to its share; None: not set. `train` takes what the others leave where it is not set, and where the shares
+        make a whole, however they round. Where none is set: 0.8 to train, 0.1 each to validate and test.
     seed : int
         The same seed gives the same split, on any machine and numpy.
     separate : frozenset of str
@@ -46,7 +48,8 @@ def split_rows(
     train_share = shares.pop("train", None)
     counts = {group: _count(share, count) for group, share in shares.items() if share > 0}
     left = count - sum(counts.values())
-    counts["train"] = left if train_share is None else min(left, _count(train_share, count))
+    is_rest = train_share is None or train_share + sum(shares.values()) > 1 - _EQUAL
+    counts["train"] = left if is_rest else min(left, _count(train_share or 0.0, count))
     empty = [group for group, rows in counts.items() if rows < 1]
     if empty:
         dealt = ", ".join(f"{group} {rows}" for group, rows in counts.items())

@@ -15,6 +15,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from hyrax_pack.capturing import capture, same_code
 from hyrax_pack.data.provider import DataProvider
+from hyrax_pack.data.splitting import REST
 from hyrax_pack.errors import TrainingError
 from hyrax_pack.model import ModelSpec, build_model, describe_model, model_class
 from hyrax_pack.run import Run, load_into, write_file
@@ -89,6 +90,8 @@ def prepare_parts(
     train = batches("train")
     validate, test = (batches(name) if provider.has_group(name) else None for name in ("validate", "test"))
     groups = [each.group for each in (train, validate, test) if each is not None]
+    if provider.has_group(REST):
+        say(f"[split] gives {len(provider.group(REST)):,} rows to no group: this run does not see them.")
     data_random = DataGenerators(groups)
     sample = train.sample()
     untouched = data_random.state()

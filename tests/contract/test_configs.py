@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
 import tomli_w
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hyrax_pack.config import load_config
+from hyrax_pack.config.checking import check_whole
+from hyrax_pack.config.keys import GROUPS, REQUEST, TABLES, Key
 from hyrax_pack.config.schema import json_schema
 from hyrax_pack.errors import ConfigError
 
@@ -66,7 +71,7 @@ def every_setting() -> list[object]:
     return [pytest.param(table, key, id=f"{table}.{key}") for table, keys in tables.items() for key in keys]
 
 
-def settings_with(table: str, key: str, value: object) -> dict[str, object]:
+def tables_with(table: str, key: str, value: object) -> dict[str, object]:
     if table != "data_request":
         return {table: {key: value}}
     primary = {"dataset_class": "Stars", "primary_id_field": "id"}
@@ -78,15 +83,78 @@ def settings_with(table: str, key: str, value: object) -> dict[str, object]:
 def test_checks_and_schema_agree_on_every_kind_of_value_for_every_key(table: str, key: str, tmp_path: Path) -> None:
     validator = jsonschema.Draft202012Validator(json.loads(SCHEMA_FILE.read_text()))
     for value in VALUES:
-        settings = settings_with(table, key, value)
         path = tmp_path / "run.toml"
-        path.write_text(tomli_w.dumps(settings))
+        tables = tables_with(table, key, value)
+        path.write_text(tomli_w.dumps(tables))
         try:
             load_config(path)
             refused = False
         except ConfigError:
             refused = True
-        assert refused == (not validator.is_valid(settings)), value
+        assert refused == (not validator.is_valid(tables)), value
+
+
+# Texts that one of the two dialects of regular expressions could see otherwise, and numbers at the edges of bounds.
+TEXTS = ["cpu", "cuda:12", "cuda:٣", "weights.pt", "last.pt", "a.answers.pt", "pkg.loss:f", "a:é", "object_id", "x.y"]
+NUMBERS = [-1, 0, 1, 18, 27, 28, 2**32 - 1, 2**32, 0.1, 0.3, 0.7, 1.5, 3.0, -0.0, 1e3, 1e22, 2.0**32, float("inf")]
+ANYTHING = st.one_of(
+    st.sampled_from(NUMBERS),
+    st.booleans(),
+    st.builds("{}{}".format, st.sampled_from(TEXTS), st.sampled_from(["", "\n", "\r", "\u2028", "\x85", "\0", " "])),
+    st.lists(st.sampled_from(["label", "a/b", 3, 3.0, False]), max_size=2),
+    st.dictionaries(st.sampled_from(["name", "width", "Net"]), st.sampled_from([1, 2.0, "a"]), max_size=2),
+)
+
+
+def fitting(key: Key) -> st.SearchStrategy[Any]:
+    """Values of the right type, most of them within bounds."""
+    of_type: dict[str, st.SearchStrategy[Any]] = {
+        "boolean": st.booleans(),
+        "strings": st.lists(st.sampled_from(["label", "a/b"]), max_size=2),
+        "integer": st.sampled_from([1, 3.0, 20, 1e3]),
+        "number": st.sampled_from([0, 0.1, 0.3, 0.6, 1.0]),
+        "string": st.sampled_from(key.choices or TEXTS),
+    }
+    return of_type[key.type]
+
+
+def table_of(keys: dict[str, Key]) -> st.SearchStrategy[dict[str, Any]]:
+    if not keys:
+        return st.dictionaries(st.sampled_from(["Stars", "Alerts"]), ANYTHING, max_size=1)
+    names = st.sampled_from(sorted(keys))
+    value = {name: st.one_of(fitting(key), fitting(key), ANYTHING) for name, key in keys.items()}
+    return st.lists(names, max_size=4, unique=True).flatmap(
+        lambda chosen: st.fixed_dictionaries({name: value[name] for name in chosen})
+    )
+
+
+REQUESTS = st.dictionaries(
+    st.sampled_from(["data", "meta", "object_id", "object_id\n", "a\n", "a/b", ""]),
+    st.builds(lambda keys: {"dataset_class": "Stars"} | keys, table_of(REQUEST)) | table_of(REQUEST) | ANYTHING,
+    max_size=2,
+)
+TOML = st.fixed_dictionaries(
+    {},
+    optional={
+        **{name: table_of(keys) for name, keys in TABLES.items()},
+        "data_request": st.dictionaries(st.sampled_from([*GROUPS, "training"]), REQUESTS, min_size=1, max_size=2),
+    },
+)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(tables=TOML)
+def test_checks_and_schema_agree_on_whole_files_but_for_what_takes_several_keys_to_see(tables: dict[str, Any]) -> None:
+    valid = jsonschema.Draft202012Validator(json_schema()).is_valid(tables)
+    try:
+        load_config(tables=tables)
+        problems = []
+    except ConfigError as error:
+        problems = list(error.problems)
+    if valid:
+        assert [problem for problem in problems if problem not in check_whole(tables)] == []
+    else:
+        assert problems != []
 
 
 def test_the_schema_file_is_written_from_the_tables_of_the_checks() -> None:

@@ -55,6 +55,13 @@ def test_a_small_share_still_gets_a_row() -> None:
     }
 
 
+@pytest.mark.parametrize("count", [5, 14, 15, 1794, 1797])
+def test_shares_that_make_a_whole_leave_no_row_to_nobody_however_they_round(count: int) -> None:
+    rows = split_rows(count, {"train": 0.7, "validate": 0.2, "test": 0.1}, seed=0)
+    assert sum(map(len, rows.values())) == count
+    assert "rest" not in rows
+
+
 def test_too_few_rows_are_refused_with_the_counts() -> None:
     with pytest.raises(DataError, match=r"split: 2 rows leave none for train \(validate 1, test 1, train 0\)"):
         split_rows(2, {}, seed=0)

@@ -202,6 +202,13 @@ def test_rows_of_validation_that_are_in_training_too_are_said_and_recorded(
     assert (run.recorded("data.json") or {})["in_training"] == {"validate": 20}
 
 
+def test_rows_that_no_group_gets_are_counted(train: Train, capsys: pytest.CaptureFixture[str]) -> None:
+    train(split={"train": 0.5, "validate": 0.2})
+    assert "[split] gives 12 rows to no group: this run does not see them." in capsys.readouterr().err
+    train(split={"train": 0.8, "validate": 0.2})
+    assert "to no group" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("file", ["code.json", "data.json"])
 @pytest.mark.parametrize(
     ("damage", "says"),
