@@ -8,8 +8,8 @@ default_input.py  the to_tensor of a class that has none
 Importing this package does not import torch; decorating or building a class does.
 """
 
-from hyrax_pack.model.building import build_model, model_class
+from hyrax_pack.model.building import build_model, check_parts, model_class
 from hyrax_pack.model.decorating import hyrax_model
 from hyrax_pack.model.describing import ModelSpec, describe_model
 
-__all__ = ["ModelSpec", "build_model", "describe_model", "hyrax_model", "model_class"]
+__all__ = ["ModelSpec", "build_model", "check_parts", "describe_model", "hyrax_model", "model_class"]

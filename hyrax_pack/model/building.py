@@ -8,6 +8,7 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from hyrax_pack.config import Config
+from hyrax_pack.config.keys import CONSTRUCTOR_TABLES
 from hyrax_pack.errors import ConfigError, ModelError, ResolveError
 from hyrax_pack.model.describing import describe_model
 from hyrax_pack.resolving import resolve_class, user_code
@@ -63,7 +64,7 @@ def build_model(cls: type, config: Config, data_sample: Any) -> nn.Module:
     ConfigError, ResolveError
         A class that the configuration names is not there.
     """
-    check_quoted_tables(config)
+    check_parts(config)
     spec = describe_model(cls)
     second = _row_shape(data_sample) if spec.init_takes == "shape" else data_sample
     with user_code(f"{spec.name}.__init__", ModelError):
@@ -80,14 +81,24 @@ def build_model(cls: type, config: Config, data_sample: Any) -> nn.Module:
     return model
 
 
-def check_quoted_tables(config: Config) -> None:
-    """Refuse arguments that are given to a class of torch that there is not, such as `["torch.optim.Adm"]`.
+def check_parts(config: Config) -> None:
+    """Refuse a criterion, optimizer or scheduler that is not there, whether or not the class makes its own.
 
     Raises
     ------
+    ResolveError
+        Says which name, with the nearest one.
     ConfigError
-        Says which, with the nearest name.
+        Arguments are given to a class of torch that there is not, such as `["torch.optim.Adm"]`.
     """
+    for part in CONSTRUCTOR_TABLES:
+        name = config.get(f"{part}.name", None)
+        if name is not None:
+            _resolve_part(part, name, config)
+    _check_quoted_tables(config)
+
+
+def _check_quoted_tables(config: Config) -> None:
     for name in config.for_user():
         if not name.startswith("torch."):
             continue

@@ -13,7 +13,7 @@
     events.out.tfevents.*    TensorBoard
 """
 
-from hyrax_pack.run.folder import Run, create_run, open_run
+from hyrax_pack.run.folder import Run, create_run, draw_seed, open_run
 from hyrax_pack.run.listing import RunSummary, find_folder, list_runs, newest_run, newest_trained, summarise
 from hyrax_pack.run.locking import is_locked, lock_folder
 from hyrax_pack.run.records import Journal, Record, read_records
@@ -26,6 +26,7 @@ __all__ = [
     "Run",
     "RunSummary",
     "create_run",
+    "draw_seed",
     "find_folder",
     "is_locked",
     "list_runs",

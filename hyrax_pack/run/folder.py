@@ -220,8 +220,19 @@ class Run:
         return list(read_records(path)) if path.is_file() else []
 
 
-def create_run(config: Config, command: str = "train") -> Run:
+def draw_seed(config: Config) -> int:
+    """The seed of a new run: the one in the settings, or another one for every run."""
+    seed = config.get("train.seed")
+    return secrets.randbelow(2**32) if seed is None else int(seed)
+
+
+def create_run(config: Config, command: str = "train", *, seed: int | None = None) -> Run:
     """Make the run folder, with its configuration and its seed in it, in one step that cannot be half done.
+
+    Parameters
+    ----------
+    seed : int or None
+        What was drawn for it; None: drawn here. A run that is killed in its first second has its seed already.
 
     Raises
     ------
@@ -229,13 +240,11 @@ def create_run(config: Config, command: str = "train") -> Run:
         `general.results_dir` cannot be written to.
     """
     results = Path(config.get("general.results_dir")).expanduser().absolute()
-    seed = config.get("train.seed")
     facts = {
         "format": FORMAT,
         "command": command,
         "created": time.time(),
-        # Drawn here and not later: a run that is killed in its first second has its seed already.
-        "seed": secrets.randbelow(2**32) if seed is None else seed,
+        "seed": draw_seed(config) if seed is None else seed,
         "state": "running",
     }
     try:

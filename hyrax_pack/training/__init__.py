@@ -1,6 +1,7 @@
 """STEP 1: a minimal torch engine whose runs survive a kill at any moment.
 
-starting.py      train_run: the run folder first, everything slow after it
+starting.py      train_run: names first, then the run folder, everything slow after it
+naming.py        what the settings name, loaded
 preparing.py     class, captured to_tensor, data, model and device of one run
 origin.py        what a run was started with, and that it goes on with the same
 running.py       everything around the loop: processes, signals, tracking, the journal

@@ -17,13 +17,14 @@ from hyrax_pack.capturing import capture, same_code
 from hyrax_pack.data.provider import DataProvider
 from hyrax_pack.data.splitting import REST
 from hyrax_pack.errors import TrainingError
-from hyrax_pack.model import ModelSpec, build_model, describe_model, model_class
+from hyrax_pack.model import ModelSpec, build_model
 from hyrax_pack.run import Run, load_into, write_file
 from hyrax_pack.run.folder import TEXT_FILE
 from hyrax_pack.run.surroundings import describe_commit, training_packages
 from hyrax_pack.training.data_random import DataGenerators
 from hyrax_pack.training.early import check_function
 from hyrax_pack.training.loading import Batches, TensorFunction, changes_input
+from hyrax_pack.training.naming import load_classes
 from hyrax_pack.training.origin import record_or_check_code, record_or_check_data
 from hyrax_pack.training.parallel import World
 from hyrax_pack.training.seeding import seed_everything
@@ -74,9 +75,7 @@ def prepare_parts(
         The class, its function, the data or the initial weights cannot be used; each says what to do.
     """
     config, seed = run.config, int(run.facts["seed"])
-    seed_everything(seed)
-    cls = model_class(config)
-    spec = describe_model(cls)
+    spec = load_classes(config, seed)
     text = _captured_text(run, spec, world, say)
     provider = DataProvider(config, form=spec.form)
     function = _tensor_function(text, provider, say)
@@ -105,7 +104,7 @@ def prepare_parts(
     check_function(asked, function, questions, config, run.facts.get("to_tensor_origin", spec.name))
     data_random.restore(untouched)
     seed_everything(seed)  # nor the weights
-    model = build_model(cls, config, sample)
+    model = build_model(spec.cls, config, sample)
     record_or_check_code(run, spec, model, accept=accept, first=world.rank == 0)
     initial = config.path("train.model_weights_file")
     if initial is not None:

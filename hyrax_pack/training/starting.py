@@ -1,4 +1,4 @@
-"""Begin a run or go on with one: the run folder first, everything slow after it."""
+"""Begin a run or go on with one: names first, then the run folder, and all else that is slow after it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Literal
 from hyrax_pack.config import Config
 from hyrax_pack.errors import ConfigError, Interrupted, StorageError, TrainingError
 from hyrax_pack.model.building import NO_NAME
-from hyrax_pack.run import Run, create_run, lock_folder, open_run
+from hyrax_pack.run import Run, create_run, draw_seed, lock_folder, open_run
 from hyrax_pack.training.tracking import End, NoTracking, Tracking, start_tracking
 
 Accept = Literal["code", "data"]
@@ -73,7 +73,7 @@ def train_run(
     elif _is_first():
         for words in config.unread_tables():
             _say(words)
-        run = create_run(config)
+        run = _new_run(config)
     else:  # the first process makes the folder and tells the others
         return _train(None, device, accept, progress)
     if run.facts["state"] == "finished":
@@ -83,6 +83,15 @@ def train_run(
         return _train(run, device, accept, progress)
     with lock_folder(run.path):
         return _train_as_first(run, device, accept, progress, track=track)
+
+
+def _new_run(config: Config) -> Run:
+    """The folder of a new run, once every name in its settings leads somewhere."""
+    from hyrax_pack.training.naming import load_classes
+
+    seed = draw_seed(config)
+    load_classes(config, seed)
+    return create_run(config, seed=seed)
 
 
 def _train_as_first(

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from hyrax_pack.config import load_config
-from hyrax_pack.errors import ConfigError, TrainingError
+from hyrax_pack.errors import ConfigError, HyraxError, TrainingError
 from hyrax_pack.run import create_run, list_runs, lock_folder, newest_run, open_run
 from hyrax_pack.training import train_run
-from tests.pack.training.conftest import MakeConfig, Train, contents, in_child
+from tests.pack.training.conftest import MODELS, MakeConfig, Train, contents, in_child
 
 
 def test_a_new_folder_has_its_configuration_its_seed_and_nothing_else(config: MakeConfig) -> None:
@@ -64,6 +64,46 @@ def test_without_a_model_no_folder_is_made(config: MakeConfig, tmp_path: Path) -
     with pytest.raises(ConfigError, match=r"^tables: model\.name is not set; .* give the file with -c"):
         train_run(config(model__name=False), track=False)
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"model__name": str(MODELS / "plain.py:Plane")}, r"plain\.py has no Plane; did you mean 'Plain'"),
+        ({"optimizer__name": "torch.optim.SGG"}, r"optimizer\.name = torch\.optim\.SGG: .*did you mean 'SGD'"),
+        ({"criterion": {"name": "MSELos"}}, r"criterion\.name = MSELos: .*did you mean .torch\.nn\.MSELoss"),
+        ({"scheduler": {"name": "torch.optim.lr_scheduler.Step"}}, r"scheduler\.name = .*has no Step"),
+        ({"data_request__train__data__dataset_class": "Randm"}, r"Randm: no class has this name"),
+        ({"data_loader__collate_fn": "math:no_such"}, r"has no no_such"),
+    ],
+    ids=["class", "optimizer", "criterion", "scheduler", "data set", "collate function"],
+)
+def test_a_name_that_leads_nowhere_leaves_nothing_behind(
+    train: Train, tmp_path: Path, settings: dict[str, object], words: str
+) -> None:
+    with pytest.raises(HyraxError, match=words):
+        train(**settings)
+    assert not (tmp_path / "results").exists()
+
+
+def test_what_a_file_draws_at_random_when_it_is_loaded_is_the_same_in_a_run_that_goes_on(
+    config: MakeConfig, tmp_path: Path
+) -> None:
+    file = tmp_path / "noisy.py"
+    file.write_text(
+        "import numpy as np\nfrom tests.pack.training.models.plain import Plain\nNOISE = np.random.randn(4)\n"
+        "class Noisy(Plain):\n"
+        "    def train_step(self, batch):\n        return super().train_step(batch) | {'noise': float(NOISE.sum())}\n"
+    )
+    noisy = config(model__name=f"{file}:Noisy", train__epochs=3, train__seed=False)
+    assert in_child(lambda: train_run(noisy, progress=False, track=False)) == 0
+    run = newest_run(tmp_path / "results")
+    whole, records = (run.path / "metrics.jsonl").read_bytes(), run.metrics()
+    (run.path / "checkpoint_epoch_3.pt").unlink()
+    run.note({"state": "interrupted"})
+    assert in_child(lambda: train_run(None, resume=run.path, progress=False, track=False)) == 0
+    assert "training/epoch/noise" in records[-1] or "training/epoch/noise" in records[-2]
+    assert (run.path / "metrics.jsonl").read_bytes() == whole
 
 
 def test_what_is_no_run_folder_is_refused(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from hyrax_pack.config import load_config
-from hyrax_pack.errors import Interrupted, ResolveError
+from hyrax_pack.errors import Interrupted, ModelError
 from hyrax_pack.run import Run, newest_run
 from hyrax_pack.run.surroundings import describe_commit
 from hyrax_pack.training import train_run
@@ -262,8 +262,8 @@ def test_what_could_not_be_sent_is_sent_later_in_order_and_without_what_is_there
 
 
 def test_a_run_that_cannot_begin_leaves_no_tracking_behind(train: Train, tmp_path: Path) -> None:
-    with pytest.raises(ResolveError):
-        train("plain.py:Plane", track=True)
+    with pytest.raises(ModelError, match="lr"):
+        train(optimizer__lr=-1.0, track=True)
     run = newest_run(tmp_path / "results")
     assert not (run.path / "tracking.log").exists()
     assert not (run.path.parent / "mlflow").exists()
