@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -102,6 +102,23 @@ class Group:
         if self._primary.id_field is None:
             return list(rows)
         return self._primary.read(self._primary.id_field, rows.tolist())
+
+    @property
+    def positions(self) -> NDArray[np.int64]:
+        """Where the rows stand in the (primary) data set."""
+        return self._rows
+
+    def columns(
+        self, indices: Sequence[int] | NDArray[np.int64], paths: Collection[str] | None = None
+    ) -> dict[str, list[Any]]:
+        """Return some rows as the data sets give them, before any collate function, by the paths of the fields."""
+        numbers = np.asarray(indices, dtype=np.int64)
+        found: dict[str, list[Any]] = {}
+        for source, fields in self.plan():
+            named = {f"{source.friendly}/{field}": field for field in fields}
+            rows = self._rows_of(source, numbers)
+            found |= {path: source.read(named[path], rows) for path in named if paths is None or path in paths}
+        return found
 
     @property
     def id_field(self) -> str | None:

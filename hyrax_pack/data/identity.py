@@ -7,7 +7,7 @@ anew each time that it is read.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -60,6 +60,11 @@ def digests(data_dict: Mapping[str, Any]) -> dict[str, str]:
         for name, values in (entry.items() if isinstance(entry, Mapping) else [("", entry)])
     }
     return {path: hashlib.sha256(b"".join(_content(values))).hexdigest() for path, values in columns.items()}
+
+
+def digest_of(values: Sequence[Any]) -> bytes:
+    """A short digest of some values, of whatever kinds."""
+    return hashlib.blake2b(b"".join(_content(list(values))), digest_size=16).digest()
 
 
 def _content(value: Any) -> Iterator[bytes]:

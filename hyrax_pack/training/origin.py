@@ -85,7 +85,7 @@ def record_or_check_data(
 
 def _words_on_shared(name: str, rows: Shared) -> str:
     return (
-        f"{rows.count:,} rows of {name} are in the training data too, such as object_id {rows.example}: figures of "
+        f"{rows.count:,} rows of {name} are in the training data too, such as {rows.example}: figures of "
         f"{name} say little about new rows. Leave them out of one, or name the same class and data_location for both "
         "groups, so that [split] deals the rows out."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from pathlib import Path
 from typing import Any
 
@@ -423,3 +424,64 @@ def test_rows_of_other_data_that_training_has_too_are_counted(
     provider = DataProvider(configure(Stars, Copy, requests=requests, split={"train": 1.0}))
     found = rows_in_both(provider.group("validate"), provider.group("train"))
     assert (None if found is None else found.count) == shared
+
+
+class Slow(Stars):
+    """Stars without ids, each in a file of its own that takes its time."""
+
+    get_object_id = None  # type: ignore[assignment]
+
+    def get_cutout(self, row: int) -> Any:
+        time.sleep(0.002)
+        return super().get_cutout(row)
+
+
+FLUX = np.random.default_rng(3).normal(size=(300, 5))
+CODES = np.random.default_rng(4).integers(0, 5, size=300)
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "count"),
+    [
+        pytest.param(FLUX, FLUX, 300, id="a copy"),
+        pytest.param(FLUX, FLUX[::-1], 300, id="a copy in another order"),
+        pytest.param(FLUX[:200], FLUX[150:], 50, id="files that overlap"),
+        pytest.param(FLUX[:200], FLUX[200:], None, id="other rows"),
+        pytest.param(FLUX, FLUX.astype("f4"), None, id="other values"),
+        pytest.param(CODES[:200], CODES[200:], None, id="a few values that come again and again"),
+    ],
+)
+@pytest.mark.parametrize("ids_of", [(), ("train",), ("train", "test")], ids=["no ids", "ids of one", "ids that count"])
+def test_rows_without_ids_are_known_by_their_values(
+    configure: Configure, tmp_path: Path, train: Any, test: Any, count: int | None, ids_of: tuple[str, ...]
+) -> None:
+    requests = {}
+    for group, flux in (("train", train), ("test", test)):
+        own = 0 if len(ids_of) == 2 else 7000
+        ids = {"object_id": np.arange(len(flux)) + own} if group in ids_of else {}
+        np.savez(tmp_path / f"{group}.npz", flux=flux, **ids)
+        requests[group] = {"data": {"dataset_class": "NpzDataset", "data_location": f"{group}.npz"}}
+    provider = DataProvider(configure(requests=requests, split={"train": 1.0}))
+    found = rows_in_both(provider.group("test"), provider.group("train"))
+    assert (None if found is None else found.count) == count
+
+
+def test_a_copy_is_known_in_a_moment_although_its_rows_are_read_slowly(
+    configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hyrax_pack.data.sameness._ROWS_PATIENCE_S", 0.2)
+
+    class Again(Slow):
+        pass
+
+    requests = {
+        group: {"data": {"dataset_class": name, "dataset_config": {"rows": 50_000}}}
+        for group, name in (("train", "Slow"), ("test", "Again"))
+    }
+    provider = DataProvider(configure(Slow, Again, requests=requests))
+    groups = [provider.group(name) for name in ("test", "train")]
+    began = time.monotonic()
+    found = rows_in_both(*groups)
+    assert time.monotonic() - began < 5
+    assert found is not None
+    assert found.count > 10
