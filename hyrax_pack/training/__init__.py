@@ -19,7 +19,7 @@ state/           everything that training changes: to write it down, and to put 
 checkpoints.py   that state in a file, whole or not at all
 data_random.py   the random generators that data sets keep
 parallel.py  agreeing.py    several processes, and whether they still hold the same weights
-seeding.py  devices.py  stopping.py  progress.py
+seeding.py  devices.py  stopping.py  progress.py  talking.py
 tracking/        MLflow and TensorBoard follow metrics.jsonl
 
 Importing this package does not import torch.

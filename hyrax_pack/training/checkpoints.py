@@ -113,11 +113,15 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint, *, keep: int | None =
     path = checkpoint_path(folder, checkpoint.position)
     save_tensors(path, {"format": FORMAT, **vars(checkpoint), "position": vars(checkpoint.position)})
     others = [other for other in list_checkpoints(folder) if other != path]
-    within = [other for other in others if "_step_" in other.name]
-    whole = [other for other in others if other not in within]
-    for old in [*within, *([] if keep is None else whole[max(keep - 1, 0) :])]:
+    whole = [other for other in others if not _is_within(other)]
+    for old in [*filter(_is_within, others), *([] if keep is None else whole[max(keep - 1, 0) :])]:
         old.unlink(missing_ok=True)
     return path
+
+
+def _is_within(path: Path) -> bool:
+    """Whether a checkpoint was written in the middle of an epoch."""
+    return "_step_" in path.name
 
 
 def save_tensors(path: Path, content: Any, *, announce: Callable[[Path], None] | None = None) -> None:
@@ -161,9 +165,12 @@ def newest_checkpoint(folder: Path, say: Callable[[str], None]) -> Checkpoint | 
     """
     drop_partial_files(folder)
     paths = list_checkpoints(folder)
-    for path in paths:
+    for number, path in enumerate(paths):
         try:
-            return read_checkpoint(path)
+            checkpoint = read_checkpoint(path)
+            for old in filter(_is_within, paths[number + 1 :]):  # a kill came before it was removed
+                old.unlink(missing_ok=True)
+            return checkpoint
         except TrainingError as error:
             if path is paths[-1]:
                 raise TrainingError(

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 from types import TracebackType
 from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from hyrax_pack.training.talking import talk
 
 _EVERY_S = 0.5
 
@@ -40,7 +43,7 @@ class Lines:
 
     def say(self, text: str) -> None:
         """One line that a person should read."""
-        print(text, file=sys.stderr, flush=True)
+        talk(text)
 
     def begin_epoch(self, epoch: int, epochs: int, batches: int, done: int) -> None:
         """Nothing yet."""
@@ -66,6 +69,13 @@ class Silent(Lines):
         """Nothing."""
 
 
+class _Console(Console):
+    """Rich would end the process, and close stdout, where stderr is read by nobody any more."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+
+
 class Bar:
     """One bar for the epoch under way, with loss and rate; finished epochs stand above it as lines.
 
@@ -79,7 +89,7 @@ class Bar:
             MofNCompleteColumn(),
             TextColumn("{task.fields[note]}"),
             TimeRemainingColumn(),
-            console=console or Console(stderr=True),
+            console=console or _Console(stderr=True),
             auto_refresh=False,
             transient=True,
         )
@@ -90,7 +100,8 @@ class Bar:
 
     def say(self, text: str) -> None:
         """One line that a person should read, above the bar."""
-        self._bar.console.print(text, highlight=False, markup=False, soft_wrap=True)
+        with suppress(OSError):
+            self._bar.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def begin_epoch(self, epoch: int, epochs: int, batches: int, done: int) -> None:
         """A new bar."""
@@ -115,15 +126,18 @@ class Bar:
         self._drawn = time.monotonic()
         rate = self._rows / max(self._drawn - self._started, 1e-9)
         loss = "" if self._loss is None else f"loss {self._loss:.4g}  "
-        self._bar.update(self._task, completed=self._batches, note=f"{loss}{rate:,.0f} rows/s")
-        self._bar.refresh()
+        with suppress(OSError):
+            self._bar.update(self._task, completed=self._batches, note=f"{loss}{rate:,.0f} rows/s")
+            self._bar.refresh()
 
     def __enter__(self) -> Bar:
-        self._bar.start()
+        with suppress(OSError):
+            self._bar.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bar.stop()
+        with suppress(OSError):
+            self._bar.stop()
 
 
 def make_reporter(progress: bool | None, *, first: bool = True) -> Reporter:

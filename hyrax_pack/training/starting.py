@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +12,8 @@ from hyrax_pack.config import Config
 from hyrax_pack.errors import ConfigError, Interrupted, StorageError, TrainingError
 from hyrax_pack.model.building import NO_NAME
 from hyrax_pack.run import Run, create_run, draw_seed, lock_folder, open_run
+from hyrax_pack.training.stopping import stopping_at_once
+from hyrax_pack.training.talking import talk
 from hyrax_pack.training.tracking import End, NoTracking, Tracking, start_tracking
 
 Accept = Literal["code", "data"]
@@ -98,25 +99,35 @@ def _train_as_first(
     run: Run, device: str | None, accept: Collection[Accept], progress: bool | None, *, track: bool
 ) -> Run:
     """Train, with tracking, and note in the run folder and there how it ended."""
-    run.note({"state": "running"})
-    # Before torch is imported: MLflow takes as long, in a process of its own.
-    tracking = start_tracking(run.path, _say) if track else NoTracking()
+    tracking: Tracking = NoTracking()
     state = "failed"
+    with stopping_at_once():
+        try:
+            run.note({"state": "running"})
+            if track:  # before torch reads the data: MLflow takes as long to start, in a process of its own
+                tracking = start_tracking(run.path, _say)
+            _train(run, device, accept, progress, tracking)
+            state = "finished"
+        except Interrupted:
+            state = "interrupted"
+            raise
+        except KeyboardInterrupt as error:
+            state = "interrupted"
+            goes_on = f"Go on with: hyrax-pack train --resume {run.path}"
+            raise Interrupted(f"Stopped at once; what was saved before stands. {goes_on}") from error
+        finally:
+            _end(run, state, tracking)
+    return run
+
+
+def _end(run: Run, state: str, tracking: Tracking) -> None:
+    """Note how a run ended, in its folder and with MLflow."""
     try:
-        _train(run, device, accept, progress, tracking)
-        state = "finished"
-    except Interrupted:
-        state = "interrupted"
-        raise
-    except KeyboardInterrupt as error:
-        state = "interrupted"
-        goes_on = f"Go on with: hyrax-pack train --resume {run.path}"
-        raise Interrupted(f"Stopped at once; what was saved before stands. {goes_on}") from error
-    finally:
         with suppress(StorageError):  # a full disk is reported by whatever filled it
             run.note({"state": state})
         tracking.finish(_ENDS[state], _say)
-    return run
+    except KeyboardInterrupt:
+        _say(f"The run is {state}; MLflow and TensorBoard take the last figures without being waited for.")
 
 
 def _train(
@@ -133,7 +144,7 @@ def _train(
 
 def _say(text: str) -> None:
     if _is_first():
-        print(text, file=sys.stderr, flush=True)
+        talk(text)
 
 
 def _is_first() -> bool:

@@ -1,4 +1,7 @@
-"""Ctrl-C and the scheduler's SIGTERM: finish the step, save, say how to go on. A second Ctrl-C stops at once."""
+"""Ctrl-C, the scheduler's SIGTERM, a terminal that is gone: finish the step, save, say how to go on.
+
+A second one stops at once, and so does one that comes while there is no step to finish.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,11 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+# Windows has no SIGHUP.
+_WATCHED = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+Handler = Callable[[int, FrameType | None], None]
 
 
 class Stop:
@@ -18,11 +26,8 @@ class Stop:
 
 @contextmanager
 def watch_signals(say: Callable[[str], None]) -> Iterator[Stop]:
-    """Note SIGINT and SIGTERM while the block runs; elsewhere than in the main thread nothing is watched."""
+    """Note signals that ask to end while the block runs."""
     stop = Stop()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
 
     def note(number: int, _frame: FrameType | None) -> None:
         if stop.asked:
@@ -31,10 +36,31 @@ def watch_signals(say: Callable[[str], None]) -> Iterator[Stop]:
         again = " Ctrl-C again stops at once." if number == signal.SIGINT else ""
         say(f"Finishing this step, then saving.{again}")
 
-    watched = [signal.SIGINT, signal.SIGTERM]
-    before = {number: signal.signal(number, note) for number in watched}
-    try:
+    with _handled_by(note):
         yield stop
+
+
+@contextmanager
+def stopping_at_once() -> Iterator[None]:
+    """Let every signal that asks to end be a KeyboardInterrupt while the block runs."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    with _handled_by(interrupt):
+        yield
+
+
+@contextmanager
+def _handled_by(handler: Handler) -> Iterator[None]:
+    """Elsewhere than in the main thread nothing is watched; nor is what the caller ignores, as nohup does SIGHUP."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    watched = [number for number in _WATCHED if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, handler) for number in watched}
+    try:
+        yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+        for number, earlier in before.items():
+            signal.signal(number, earlier if earlier is not None else signal.SIG_DFL)

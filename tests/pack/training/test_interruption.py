@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,7 @@ import torch
 from hyrax_pack.errors import Interrupted, LossError, TrainingError
 from hyrax_pack.run import Run, list_runs, newest_run
 from hyrax_pack.training import train_run
-from tests.pack.training.conftest import MakeConfig, Train, contents, flatten
+from tests.pack.training.conftest import MakeConfig, Train, contents, flatten, in_child
 
 
 def failing(what: str, at: int) -> dict[str, Any]:
@@ -38,10 +41,18 @@ def undisturbed(train: Train, monkeypatch: pytest.MonkeyPatch) -> Any:
         ("interrupt", 2, "in epoch 1 of 2, after batch 2 of 3"),
         ("interrupt", 3, "in epoch 1 of 2, after batch 3 of 3"),
         ("terminate", 4, "in epoch 2 of 2, after batch 1 of 3"),
+        ("hang up", 4, "in epoch 2 of 2, after batch 1 of 3"),
         ("interrupt validation", 1, "in epoch 1 of 2, after batch 3 of 3"),
         ("interrupt validation", 2, "after epoch 1 of 2"),
     ],
-    ids=["in an epoch", "at its last step", "sigterm in the second epoch", "in validation", "at the end of validation"],
+    ids=[
+        "in an epoch",
+        "at its last step",
+        "sigterm in the second epoch",
+        "a closed terminal",
+        "in validation",
+        "at the end of validation",
+    ],
 )
 def test_a_stopped_run_finishes_its_step_saves_and_goes_on_exactly(
     train: Train, config: MakeConfig, undisturbed: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
@@ -74,6 +85,36 @@ def test_hooks_run_once_an_epoch_and_rows_count_once_however_often_validation_is
     monkeypatch.setenv("HARMLESS", "1")
     expected = contents(train(**settings))
     assert contents(train_run(None, resume=run.path, progress=False, track=False)) == expected
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_run_that_is_stopped_before_its_first_step_says_how_to_go_on(train: Train, tmp_path: Path, name: str) -> None:
+    with pytest.raises(Interrupted, match=r"Stopped at once; .*Go on with: hyrax-pack train --resume "):
+        train(**failing(f"at the start: {name}", 1))
+    assert list_runs(tmp_path / "results")[0].state == "interrupted"
+
+
+def test_what_the_caller_ignores_does_not_stop_a_run(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        run = train(**failing("hang up", 2))
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert run.facts["state"] == "finished"
+
+
+@pytest.mark.parametrize("progress", [False, True], ids=["lines", "bar"])
+def test_a_run_goes_on_where_nobody_reads_what_it_says(config: MakeConfig, tmp_path: Path, progress: bool) -> None:
+    def with_a_reader_that_is_gone() -> None:
+        reader, writer = os.pipe()
+        os.close(reader)
+        os.dup2(writer, 2)
+        sys.stderr = os.fdopen(2, "w")
+        train_run(config(), progress=progress, track=False)
+        assert os.fstat(1).st_ino != Path(os.devnull).stat().st_ino  # rich would give stdout away
+
+    assert in_child(with_a_reader_that_is_gone) == 0
+    assert list_runs(tmp_path / "results")[0].state == "finished"
 
 
 def test_a_second_ctrl_c_stops_at_once(train: Train, tmp_path: Path) -> None:

@@ -141,6 +141,14 @@ def test_three_checkpoints_are_kept(train: Train) -> None:
     assert [path.name for path in list_checkpoints(run.path)] == [f"checkpoint_epoch_{epoch}.pt" for epoch in (5, 4, 3)]
 
 
+def test_a_checkpoint_within_an_epoch_that_a_kill_left_behind_is_removed(train: Train) -> None:
+    run = train(train__epochs=2)
+    left = run.path / "checkpoint_epoch_2_step_3.pt"
+    left.write_bytes((run.path / "checkpoint_epoch_1.pt").read_bytes())
+    assert newest_checkpoint(run.path, print) is not None
+    assert not left.exists()
+
+
 def test_a_journal_that_was_cut_behind_our_back_is_refused(tmp_path: Path) -> None:
     (tmp_path / "metrics.jsonl").write_text("{}\n")
     with pytest.raises(StorageError, match="3 bytes, but the checkpoint was written when it held 80"):

@@ -17,6 +17,8 @@ class Failing(Plain):
     def __init__(self, config, data_sample):
         super().__init__(config, data_sample)
         self.what, self.at = config["model"]["Failing"]["what"], config["model"]["Failing"]["at"]
+        if self.what.startswith("at the start: "):
+            os.kill(os.getpid(), getattr(signal, self.what.removeprefix("at the start: ")))
         self.dropout = nn.Dropout(0.2)
         self.steps = 0
         self.validated = 0
@@ -41,6 +43,8 @@ class Failing(Plain):
                 os.kill(os.getpid(), signal.SIGINT)
             if self.what == "terminate":
                 os.kill(os.getpid(), signal.SIGTERM)
+            if self.what == "hang up":
+                os.kill(os.getpid(), signal.SIGHUP)
             if self.what == "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
             if self.what == "twice":
