@@ -88,11 +88,15 @@ def plan_batches(row_indices: Sequence[int], make_batch: MakeBatch, crowds: Iter
     batches += [Batch(tuple(rows), make_batch([distinct[place] for place in rows])) for rows in wanted]
     largest = batches[len(distinct) + len(together) - 1]
     few = order[: min(_IN_COMPANY, sizes[-1])]
+    # the first of them is made extreme, and an empty light curve cannot be
+    richest = max(few, key=lambda place: _size_bytes(batches[place].data_dict))
+    few.remove(richest)
+    few.insert(0, richest)
     return Plan(
         tuple(distinct),
         tuple(batches),
         tuple(_crowds(largest, distinct, make_batch, [size for size in crowds if size <= affordable])),
-        (make_batch([distinct[place] for place in few]), first, len(few)),
+        (make_batch([distinct[place] for place in few]), batches[richest].data_dict, len(few)),
         tuple(notes),
     )
 

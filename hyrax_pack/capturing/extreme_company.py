@@ -18,7 +18,17 @@ import numpy as np
 from hyrax_runtime.difference import greatest_difference
 from hyrax_runtime.input_guard import copy_input
 
-from hyrax_pack.capturing.extremes import Change, Literals, changes_of, changes_of_all, changes_of_length, literals_of
+from hyrax_pack.capturing.extremes import (
+    Change,
+    Literals,
+    changes_of,
+    changes_of_length,
+    fillings_of,
+    fillings_of_all,
+    literals_of,
+    scalings_of,
+    scalings_of_all,
+)
 from hyrax_pack.capturing.recording import only_fields
 from hyrax_pack.capturing.rounding import ANOTHER_SIZE_BITS, Array, Call, Slots, of_row, rounding_of
 
@@ -43,11 +53,12 @@ class Company:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One thing to try: in words, on which columns, and what becomes of the row."""
+    """One thing to try: in words, on which columns, what becomes of the row, and whether of the whole row."""
 
     words: str
     paths: tuple[Path, ...]
     change: Change
+    is_whole: bool = False
 
 
 def find_coupling(
@@ -117,23 +128,34 @@ class _Neighbours:
 
 
 def _try(call: Call, company: Company, neighbours: _Neighbours, attempt: Attempt) -> str | None:
-    changed = with_changed_ends(company.together, attempt)
-    if changed is None:
+    together, rows = company.together, company.rows
+    places = _ends(rows)
+    changed, changed_alone = (with_changed(given, attempt, places) for given in (together, company.alone))
+    if changed is None or changed_alone is None:
         return None
-    after = call(changed, company.rows)
-    if after is None:
-        return None
-    if found := neighbours.differ(after, range(1, max(2, company.rows - 1))):
-        return f"where one row is {attempt.words}, the rows beside it change {found}"
-    changed_alone = with_changed_ends(company.alone, attempt)
-    if changed_alone is None:
-        return None
-    alone = call(changed_alone, 1)
-    if alone is None:
-        return f"a row that is {attempt.words} is refused alone, and answered beside others"
-    if found := _row_differs(alone, after, 0, lambda: _rounding(call, company, attempt, alone, after)):
-        return f"a row that is {attempt.words} gives something else alone than beside others {found}"
-    return None
+    after, alone = call(changed, rows), call(changed_alone, 1)
+    if after is None and rows > 1:  # the first row may be refused where a later one takes what was left of another
+        places = (rows - 1,)
+        changed = with_changed(together, attempt, places)
+        after = None if changed is None else call(changed, rows)
+    if after is not None:
+        if found := neighbours.differ(after, [at for at in range(rows) if at not in places]):
+            return f"where one row is {attempt.words}, the rows beside it change {found}"
+        if alone is None:
+            return f"a row that is {attempt.words} is refused alone, and answered beside others"
+        for place in places:
+            if found := _row_differs(alone, after, place, lambda: _rounding(call, company, attempt, alone, after)):
+                return f"a row that is {attempt.words} gives something else alone than beside others {found}"
+    return _outnumbered(call, company, neighbours, attempt) if attempt.is_whole else None
+
+
+def _outnumbered(call: Call, company: Company, neighbours: _Neighbours, attempt: Attempt) -> str | None:
+    """One ordinary row among many that are extreme, for rules such as `if np.isnan(x).mean() > 0.5`."""
+    ordinary = company.rows // 2
+    changed = with_changed(company.together, attempt, [at for at in range(company.rows) if at != ordinary])
+    after = None if changed is None else call(changed, company.rows)
+    found = None if after is None else neighbours.differ(after, [ordinary])
+    return f"where all other rows are {attempt.words}, a row changes {found}" if found else None
 
 
 def _rounding(call: Call, company: Company, attempt: Attempt, alone: Slots, beside: Slots) -> list[Any]:
@@ -142,7 +164,7 @@ def _rounding(call: Call, company: Company, attempt: Attempt, alone: Slots, besi
     both = [
         rounding_of(call, changed, rows, result, bits=ANOTHER_SIZE_BITS)
         for data_dict, rows, result in given
-        if (changed := with_changed_ends(data_dict, attempt)) is not None
+        if (changed := with_changed_ends(data_dict, attempt, rows)) is not None
     ]
     return [np.maximum(*(of_row(each, place, 0) for each in both)) for place in range(len(alone))]
 
@@ -170,10 +192,16 @@ def attempts(company: Company, literals: Literals, read: Collection[str]) -> Ite
     rows = {path: np.asarray(_column(company.together, path)[0]) for path in paths}
     numeric = tuple(path for path in paths if rows[path].dtype.kind in "biuf")
     if len(numeric) > 1:
-        for words, change in changes_of_all():
+        for words, change in scalings_of_all():
             yield Attempt(words, numeric, change)
+        for words, change in fillings_of_all():
+            yield Attempt(words, numeric, change, is_whole=True)
     for path in paths:
         named = f" in {'/'.join(path)}" if len(paths) > 1 else ""
+        for words, change in scalings_of(rows[path]):
+            yield Attempt(f"{words}{named}", (path,), change)
+        for words, change in fillings_of(rows[path], literals):
+            yield Attempt(f"{words}{named}", (path,), change, is_whole=True)
         for words, change in changes_of(rows[path], literals):
             yield Attempt(f"{words}{named}", (path,), change)
         shapes = {np.shape(row) for row in _column(company.together, path)}
@@ -206,24 +234,44 @@ def _column(data_dict: dict[str, Any], path: Path) -> Any:
     return entry[name]
 
 
-def with_changed_ends(data_dict: dict[str, Any], attempt: Attempt) -> dict[str, Any] | None:
-    """The rows with the first one changed, and the last where others stand between them.
+def with_changed_ends(data_dict: dict[str, Any], attempt: Attempt, rows: int) -> dict[str, Any] | None:
+    """The rows with the first one changed, and the same row again in the place of the last; None as below.
 
-    What a loop leaves behind is of the last row. None where nothing is changed, or a value is none of its kind.
+    What a loop leaves behind is of the last row, and the last row is the one that takes what was left of the others.
     """
+    return with_changed(data_dict, attempt, _ends(rows))
+
+
+def with_changed(data_dict: dict[str, Any], attempt: Attempt, places: Sequence[int]) -> dict[str, Any] | None:
+    """The rows with the first one, changed, in each of some places.
+
+    None where nothing is changed, or a value is none of its kind.
+    """
+    before = {path: np.asarray(_column(data_dict, path)[0]) for path in attempt.paths}
+    new: dict[Path, Array] = {}
+    for path, row in before.items():
+        with np.errstate(all="ignore"):
+            value = attempt.change(row)
+        if value is None:
+            return None
+        new[path] = value
+    if all(new[path].shape == row.shape and new[path].tobytes() == row.tobytes() for path, row in before.items()):
+        return None
     changed: dict[str, Any] = copy_input(data_dict)
-    different = False
-    for path in attempt.paths:
+    rows = len(_column(data_dict, attempt.paths[0]))
+    for path in _paths(changed, rows, lambda _: True):
         entry, name = _entry(changed, path)
-        for place in (0, -1) if len(entry[name]) > 2 else (0,):
-            row = np.asarray(entry[name][place])
-            with np.errstate(all="ignore"):
-                new = attempt.change(row)
-            if new is None:
-                return None
-            different = different or new.shape != row.shape or new.tobytes() != row.tobytes()
-            entry[name] = _replaced(entry[name], place, new)
-    return changed if different else None
+        for place in places[:rows]:
+            if path in new:
+                entry[name] = _replaced(entry[name], place, new[path])
+            elif place:
+                entry[name][place] = copy_input(_column(data_dict, path)[0])
+    return changed
+
+
+def _ends(rows: int) -> tuple[int, ...]:
+    """The first row, and the last where others stand between them."""
+    return (0, rows - 1) if rows > 2 else (0,)
 
 
 def _replaced(column: Any, place: int, new: Array) -> Any:
@@ -231,7 +279,7 @@ def _replaced(column: Any, place: int, new: Array) -> Any:
         column[place] = new
         return column
     row = column[place]
-    as_before: Any = new
+    as_before: Any = new.copy()  # the function may change it, and it stands in two places
     if isinstance(row, np.generic):
         as_before = new[()]
     elif not isinstance(row, np.ndarray):

@@ -59,26 +59,35 @@ def literals_of(text: str) -> Literals:
 
 
 def changes_of(row: Array, literals: Literals) -> Iterator[tuple[str, Change]]:
-    """Everything to be tried on one field, with words for it; the whole row first, then single places."""
+    """What is tried on a part of one field's row, or on a text, with words for it."""
     if row.dtype.kind in "US":
         yield from _changes_of_words(row.dtype, literals)
-        return
-    values = list(dict.fromkeys(_values_for(row.dtype, literals)))
-    if row.dtype.kind == "f":
-        for factor in (1e3, -1e3, 1e-3):
-            yield f"{factor:g} times as large", scaled(factor)
-    for value in values:
-        yield f"filled with {value:g}", _filled(value)
-    if row.size > 1:
+    elif row.size > 1:
         for share in (0.0, 0.5):
-            for value in values:
+            for value in _values_for(row.dtype, literals):
                 yield f"{value:g} in one place", _filled(value, share)
 
 
-def changes_of_all() -> Iterator[tuple[str, Change]]:
-    """What is tried on all numeric fields at once."""
+def scalings_of(row: Array) -> Iterator[tuple[str, Change]]:
+    """By what a whole row of floats is multiplied."""
+    for factor in (1e3, -1e3, 1e-3) if row.dtype.kind == "f" else ():
+        yield f"{factor:g} times as large", scaled(factor)
+
+
+def fillings_of(row: Array, literals: Literals) -> Iterator[tuple[str, Change]]:
+    """The values that a whole row of numbers may hold."""
+    for value in _values_for(row.dtype, literals) if row.dtype.kind not in "US" else ():
+        yield f"filled with {value:g}", _filled(value)
+
+
+def scalings_of_all() -> Iterator[tuple[str, Change]]:
+    """By what all numeric fields of a row are multiplied at once."""
     for factor in (1e3, -1e3, 1e-3):
         yield f"{factor:g} times as large in all fields", scaled(factor)
+
+
+def fillings_of_all() -> Iterator[tuple[str, Change]]:
+    """The values that all numeric fields of a row may hold at once."""
     for value in (0.0, np.nan, np.inf, -np.inf):
         yield f"filled with {value:g} in all fields", _filled(value, else_as_it_is=True)
 
@@ -126,17 +135,17 @@ def _holds(dtype: np.dtype[Any], value: float) -> bool:
     return bool(np.isfinite(value)) and value == int(value) and np.iinfo(dtype).min <= value <= np.iinfo(dtype).max
 
 
-def _values_for(dtype: np.dtype[Any], literals: Literals) -> Iterator[float]:
+def _values_for(dtype: np.dtype[Any], literals: Literals) -> list[float]:
     if dtype.kind == "b":
-        yield from (0.0, 1.0)
-        return
+        return [0.0, 1.0]
     if dtype.kind == "f":
         limit = min(_LARGEST_FLOAT, float(np.finfo(dtype).max) / 4)
-        yield from (0.0, 1.0, np.nan, np.inf, -np.inf, limit, -limit)
+        values = [0.0, 1.0, np.nan, np.inf, -np.inf, limit, -limit]
     else:
-        yield from map(float, (*_SMALL_INTEGERS, *_bounds(dtype)))
+        values = [*map(float, (*_SMALL_INTEGERS, *_bounds(dtype)))]
     around = (number + step for number in literals.numbers for step in (0.0, *_steps(number, dtype)))
-    yield from (value for value in (*_MISSING_CODES, *around) if _holds(dtype, value))
+    values += [value for value in (*_MISSING_CODES, *around) if _holds(dtype, value)]
+    return list(dict.fromkeys(values))
 
 
 def _steps(number: float, dtype: np.dtype[Any]) -> tuple[float, float]:

@@ -59,7 +59,7 @@ class Unfilled:
         if self._shows(call, company.together, company.rows):
             return "the result holds"
         for attempt in attempts(company, literals_of(self.text), read):
-            changed = with_changed_ends(company.together, attempt)
+            changed = with_changed_ends(company.together, attempt, company.rows)
             if changed is not None and self._shows(call, changed, company.rows):
                 return f"where one row is {attempt.words}, the result holds"
         return None
