@@ -161,7 +161,10 @@ def wrap(
     graph: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="A graph that was made elsewhere.")],
     out: Annotated[Path, typer.Argument(metavar="OUT.hyrax", help="The bundle to write.")],
     to_tensor: Annotated[str, typer.Option(metavar="FILE.py:FUNCTION", help="What makes the graph's input.")],
-    sample: Annotated[Path, typer.Option(metavar="ROWS.npz", help="Raw rows to prove it with.")],
+    sample: Annotated[Path, typer.Option(metavar="ROWS", help="Raw rows to prove it with, .npz or .parquet.")],
+    fields: Annotated[
+        list[str] | None, typer.Option(metavar="FIELD", help="One of them to read, where not all.")
+    ] = None,
     joint: Annotated[bool, typer.Option("--joint", help="Rows of a batch belong together.")] = False,
     requires: Annotated[list[str] | None, typer.Option(metavar="MODULE", help="A module it may import.")] = None,
     lower: LowerOption = "auto",
@@ -175,6 +178,7 @@ def wrap(
         out,
         to_tensor=to_tensor,
         sample=sample,
+        fields=tuple(fields or ()),
         batch=batch,
         requires=tuple(requires or ()),
         lower=lower,

@@ -16,7 +16,11 @@ READERS = {".npz": "NpzDataset", ".parquet": "ParquetDataset"}
 
 
 def open_rows(
-    file: Path, form: Literal["list", "stacked"] = "list", *, labels: Sequence[str] = ("label",)
+    file: Path,
+    form: Literal["list", "stacked"] = "list",
+    *,
+    labels: Sequence[str] = ("label",),
+    fields: Sequence[str] = (),
 ) -> DataProvider:
     """Open a `.npz` or `.parquet` file as the data of a configuration.
 
@@ -30,6 +34,8 @@ def open_rows(
         What to_tensor is called with: `list` or `stacked`.
     labels : sequence of str
         Fields that are not there at inference.
+    fields : sequence of str
+        The only ones to read, as `field` or `friendly/field`, where not all are.
 
     Raises
     ------
@@ -42,11 +48,21 @@ def open_rows(
     if not file.is_file():
         raise DataError(f"{file}: no such file")
     request: dict[str, Any] = {"dataset_class": reader, "data_location": str(file.absolute())}
-    friendly = _friendly_names(file) if reader == "NpzDataset" else [FRIENDLY]
-    requests = {name: dict(request) for name in friendly}
+    asked = _by_friendly_name(fields)
+    friendly = list(asked) or (_friendly_names(file) if reader == "NpzDataset" else [FRIENDLY])
+    requests = {name: request | ({"fields": asked[name]} if asked else {}) for name in friendly}
     requests[friendly[0]]["primary_id_field"] = "object_id"
     tables = {"model": {"labels": list(labels)}, "data_request": {"train": requests}, "split": {"train": 1.0}}
     return DataProvider(load_config(tables=tables), form)
+
+
+def _by_friendly_name(fields: Sequence[str]) -> dict[str, list[str]]:
+    """Which fields are asked for, by data set."""
+    asked: dict[str, list[str]] = {}
+    for path in fields:
+        friendly, _, field = path.rpartition("/")
+        asked.setdefault(friendly or FRIENDLY, []).append(field)
+    return asked
 
 
 def _friendly_names(file: Path) -> list[str]:

@@ -30,6 +30,7 @@ def wrap(
     sample: str | Path,
     form: Literal["list", "stacked"] | None = None,
     labels: Sequence[str] = ("label",),
+    fields: Sequence[str] = (),
     batch: Batch = "independent",
     classes: Sequence[str] | None = None,
     requires: Sequence[str] = (),
@@ -54,6 +55,9 @@ def wrap(
         `list` of rows per field, or `stacked` arrays; by default `stacked` for a function called `prepare_inputs`.
     labels : sequence of str
         Fields of the sample that are not there at inference.
+    fields : sequence of str
+        The fields of the sample to read, such as `candidate.magpsf`, or `alert/candidate.magpsf` where the function
+        finds them under `data_dict["alert"]`; all of them by default. A file of alerts holds much that is no field.
     batch : str
         `independent` rows, or `joint`.
     classes : sequence of str, optional
@@ -89,7 +93,8 @@ def wrap(
     function = resolve_function(to_tensor, Path.cwd())
     captured = capture(function, requires=requires)
     stacked = getattr(function, "__name__", "") == "prepare_inputs"
-    rows = open_rows(Path(sample), form or ("stacked" if stacked else "list"), labels=labels).group("train")
+    form = form or ("stacked" if stacked else "list")
+    rows = open_rows(Path(sample), form, labels=labels, fields=fields).group("train")
     subject = Subject(
         name=name or graph.stem,
         captured=captured,

@@ -144,6 +144,21 @@ def test_rows_may_come_as_parquet(folder: Path, rows: dict[str, NDArray[Any]]) -
     assert {field.path for field in bundle.contract.read} == {"data/flux_g", "data/flux_r", "data/error"}
 
 
+def test_of_a_file_of_alerts_the_fields_that_are_named_are_read(folder: Path, rows: dict[str, NDArray[Any]]) -> None:
+    """A column that is no field stands beside them, as in every file of a broker."""
+    names = [[f"visit {row}"] for row in range(60)]
+    pq.write_table(pa.table({**rows, "visits": names}), folder / "alerts.parquet")
+    call = {"to_tensor": "functions.py:features", "sample": "alerts.parquet"}
+    with pytest.raises(DataError, match=r"column visits: .*\(name the fields to read in `fields`\)"):
+        wrap("m.onnx", "m.hyrax", **call)
+    bundle = wrap("m.onnx", "m.hyrax", fields=["flux_g", "flux_r", "data/error"], **call)
+    assert {field.path for field in bundle.contract.read} == {"data/flux_g", "data/flux_r", "data/error"}
+    text = (folder / "functions.py").read_text().replace('data_dict["data"]', 'data_dict["alert"]')
+    (folder / "functions.py").write_text(text)
+    bundle = wrap("m.onnx", "m.hyrax", fields=["alert/flux_g", "alert/flux_r", "alert/error"], **call)
+    assert {field.path for field in bundle.contract.read} == {"alert/flux_g", "alert/flux_r", "alert/error"}
+
+
 def test_several_data_sets_keep_their_friendly_names(folder: Path) -> None:
     rng = np.random.default_rng(2)
     names = {"ztf/flux": rng.lognormal(size=40), "lsst/flux": rng.lognormal(size=40)}
