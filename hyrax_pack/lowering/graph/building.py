@@ -92,6 +92,8 @@ class Graph:
         Single rows of values that are known already, by value, axis and row (see projecting.py).
     inexact : dict
         By the name of a value: whether it may differ from numpy's in its last bits (see exactness.py).
+    ranges : dict
+        By the name of a value of whole numbers: what it can be, where whatever made it knows (see ranges.py).
     """
 
     def __init__(self) -> None:
@@ -100,6 +102,7 @@ class Graph:
         self.batch = Value(f"{OWN}batch", np.dtype(np.int64), ())
         self.rows_made: dict[tuple[str, int, int], Value] = {}
         self.inexact: dict[str, bool] = {}
+        self.ranges: dict[str, tuple[int, int]] = {}
         self._sizes: dict[Free, Value] = {self.rows: self.batch}
         self._made: dict[tuple[Any, ...], tuple[Value, ...]] = {}
         self._constants: dict[tuple[Any, ...], Value] = {}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from hyrax_pack.lowering.graph.building import Graph, Value, broadcast_shape
+from hyrax_pack.lowering.graph.ranges import note_division
 from hyrax_pack.lowering.operations.arithmetic import (
     binary,
     choose,
@@ -40,7 +41,9 @@ def divide_with_rest(graph: Graph, left: Value, right: Value) -> tuple[Value, Va
         quotient, rest = _divide_floats(graph, a, b)
     else:
         quotient, rest = _divide_ints(graph, left, right)
-    return plain_cast(graph, quotient, left.dtype), plain_cast(graph, rest, left.dtype)
+    made = plain_cast(graph, quotient, left.dtype), plain_cast(graph, rest, left.dtype)
+    note_division(graph, left, right, *made)
+    return made
 
 
 def rest_towards_zero(graph: Graph, left: Value, right: Value) -> Value:

@@ -42,6 +42,13 @@ def _has_same_bits(a: NDArray[Any], b: NDArray[Any]) -> bool:
     return np.array_equal(np.ascontiguousarray(a).view(bits), np.ascontiguousarray(b).view(bits))
 
 
+def differing_places(
+    wanted: NDArray[Any], got: NDArray[Any], relative: float, noise: NDArray[np.float64] | None
+) -> NDArray[np.bool_]:
+    """Say for every value whether it differs by more than find_difference allows."""
+    return _differs(wanted, got, relative, noise)
+
+
 def differing_rows(wanted: NDArray[Any], got: NDArray[Any], relative: float) -> NDArray[np.bool_]:
     """Say for every row whether anything in it differs by more than the relative measure."""
     bad = _differs(wanted, got, relative, None)

@@ -20,9 +20,9 @@ from hyrax_runtime.session import open_session
 from numpy.typing import NDArray
 
 from hyrax_pack.lowering.proving.calling import Function, FunctionRaised, Tensors, call_original, raising_rows
-from hyrax_pack.lowering.proving.comparing import differing_rows, find_difference
+from hyrax_pack.lowering.proving.comparing import differing_places, differing_rows, find_difference
 from hyrax_pack.lowering.proving.limiting import Beat, TookTooLong, patience_s, within_limits
-from hyrax_pack.lowering.proving.noise import Noise, ShakenFunction, measure_noise
+from hyrax_pack.lowering.proving.noise import Noise, ShakenFunction, largest_movement, measure_noise
 from hyrax_pack.lowering.proving.quiet import quiet_stderr
 from hyrax_pack.lowering.proving.reference import ReferenceRuntime
 from hyrax_pack.lowering.proving.samples import Columns, Samples, has_free_axes, row_bytes, rows_within, take_rows
@@ -35,7 +35,11 @@ _UNUSUAL_LENGTHS = (3, 4, 5, 6, 7, 8)  # of free axes: `stretch` of samples.draw
 _CASE_BYTES, _ALONE_BYTES, _REFERENCE_BYTES = 4 << 20, 4 << 20, 2 << 20
 _REFERENCE_SIZES, _REFERENCE_EVERY = (1, 3), 16  # it is written in Python
 _JOINT_CASES = 60
+_EXPLAINED_ROWS, _TIMES_MOVED = 4, 16.0
 _ALONE_FIRST, _ALONE_EVERY, _ALONE_LEAST, _ALONE_MOST = 24, 7, 6, 80
+_REPLAYED = "it is replayed; docs/lowering.md says what differs between runtimes"
+_FILL = "fill what is not finite first: np.where(np.isfinite(x), x, 0)"
+_BOUND = "add a floor that stands above it, or keep what goes in within bounds: np.clip(x, low, high)"
 _FAILURES = (RunError, RuntimeError, ValueError, IndexError, TypeError, NotImplementedError)
 
 
@@ -72,8 +76,9 @@ class Case:
 class _Failed(Exception):  # noqa: N818 - a verdict
     """The graph differs from the function, or the function is not what it was recorded as; says where."""
 
-    def __init__(self, words: str, *, is_unsound: bool = False) -> None:
+    def __init__(self, words: str, *, hint: str = _REPLAYED, is_unsound: bool = False) -> None:
         super().__init__(words)
+        self.hint = None if is_unsound else hint
         self.is_unsound = is_unsound
 
 
@@ -114,8 +119,7 @@ def check_graph(
         gate.check_unusual_lengths(session)
         gate.check_raising(session, second)
     except _Failed as failed:
-        hint = "it is replayed; docs/lowering.md says what differs between runtimes"
-        return Refusal(Reason(str(failed), hint=None if failed.is_unsound else hint), failed.is_unsound)
+        return Refusal(Reason(str(failed), hint=failed.hint), failed.is_unsound)
     return None
 
 
@@ -224,11 +228,34 @@ class _Gate:
             if wanted is None:
                 raise _Failed(f"slot {promise.place} is None for {case.words}")
             difference = find_difference(wanted, got[promise.name], promise.relative)
+            noise = None
             if difference and wanted.dtype.kind == "f" and promise.relative:
                 noise = self._noise(case, promise, got[promise.name])
                 difference = find_difference(wanted, got[promise.name], promise.relative, noise)
             if difference:
-                raise _Failed(f"for {case.words} {words} gives {difference} in slot {promise.place}")
+                text = f"for {case.words} {words} gives {difference} in slot {promise.place}"
+                raise self._failed(text, case, promise, got[promise.name], noise)
+
+    def _failed(
+        self, text: str, case: Case, promise: Promise, got: NDArray[Any], noise: NDArray[np.float64] | None
+    ) -> _Failed:
+        """Say of a difference what is known of its kind, and what helps against it."""
+        wanted = case.slots[promise.place]
+        if wanted is None or wanted.shape != got.shape or wanted.dtype.kind != "f" or not promise.relative:
+            return _Failed(text)
+        apart = differing_places(wanted, got, promise.relative, noise)
+        rows = np.flatnonzero(apart.reshape(len(apart), -1).any(axis=1))[:_EXPLAINED_ROWS]
+        columns, places = take_rows(case.columns, rows), apart[rows]
+        is_infinite = not (np.isfinite(wanted[rows]) & np.isfinite(got[rows]))[places].all()
+        if is_infinite and any(not np.isfinite(one).all() for one in columns.values() if one.dtype.kind == "f"):
+            return _Failed(text, hint=_FILL)
+        plain = tuple(slot if slot is None or not len(slot) else slot[rows] for slot in case.slots)
+        moved = largest_movement(self._shaken, self._samples, columns, plain)[promise.place]
+        with np.errstate(all="ignore"):
+            distance = np.abs(wanted[rows].astype(np.float64) - got[rows])
+            if moved is None or not (moved * _TIMES_MOVED >= distance)[places].all():
+                return _Failed(text)
+        return _Failed(f"{text}, which is nothing but rounding made large there", hint=_BOUND)
 
     def check_raising(self, *runtimes: Runtime) -> None:
         """Require that the graph fails for every row for which the function raises."""

@@ -142,6 +142,18 @@ def measure_noise(
     return noise
 
 
+def largest_movement(
+    shaken: ShakenFunction, samples: Samples, columns: Mapping[str, NDArray[Any]], plain: Tensors
+) -> Noise:
+    """Return, per slot, how far every value went under a few shakings, in proportion or not."""
+    largest: list[NDArray[np.float64] | None] = [None] * len(plain)
+    for seed in range(RUNS // 4):
+        for place, moved in enumerate(_movement(shaken, samples, columns, plain, seed, _STRONGER)):
+            held = largest[place]
+            largest[place] = moved if held is None or moved is None else np.maximum(held, moved)
+    return largest
+
+
 def _movement(
     shaken: ShakenFunction,
     samples: Samples,

@@ -130,6 +130,15 @@ def _multiplied(x: TracedComplex, y: TracedComplex) -> TracedComplex:
     return TracedComplex(x.tracer, x.real * y.real - x.imag * y.imag, x.real * y.imag + x.imag * y.real)
 
 
+def _divided(x: TracedComplex, y: TracedComplex) -> TracedComplex:
+    """Divide by plain numbers as numpy divides complex ones: times the reciprocal."""
+    imag, real = (np.asarray(part.shadows[0]) if part.is_known else None for part in (y.imag, y.real))
+    if imag is None or real is None or imag.any() or not real.all():
+        x.tracer.refuse("complex numbers over others", construct="/", hint="divide by a plain number, or use np.abs")
+    scale = (1 / real).astype(real.dtype)
+    return TracedComplex(x.tracer, (x.real + x.imag * 0) * scale, (x.imag - x.real * 0) * scale)
+
+
 def _power(x: TracedComplex, exponent: Any) -> TracedComplex:
     if not (isinstance(exponent, int) and exponent == 2):
         x.tracer.refuse("a power of complex numbers", construct="**", hint="np.abs(x) ** 2")
@@ -143,6 +152,7 @@ _FORMULAS: dict[np.ufunc, Callable[..., Any]] = {
     np.add: lambda x, y: TracedComplex(x.tracer, x.real + y.real, x.imag + y.imag),
     np.subtract: lambda x, y: TracedComplex(x.tracer, x.real - y.real, x.imag - y.imag),
     np.multiply: _multiplied,
+    np.divide: _divided,
     np.square: lambda x: _multiplied(x, x),
 }
 _PARTWISE = frozenset(

@@ -274,19 +274,23 @@ class Size(TracedNumber):
         )
 
 
-@stands_for("int")
-class Position(Untouchable):
-    """The counter of a loop over the rows: it may only say which row is meant."""
+class _Counter(Untouchable):
+    """The counter of a loop over the rows, from 0 or another number: moved by a number it is another counter."""
 
-    __slots__ = ("row", "trace")
+    __slots__ = ("row", "start", "trace")
 
-    def __init__(self, trace: Trace, row: int) -> None:
+    def __init__(self, trace: Trace, row: int, start: int) -> None:
         self.trace = trace
         self.row = row
+        self.start = start
 
-    def shadow(self, which: int) -> int:
-        """Return the place of the row; only keys of subscripts ask for it."""
-        return self.row
+    def __add__(self, other: Any) -> Any:
+        return counted_from(self.trace, self.row, self.start + other) if type(other) is int else self.refuse()
+
+    def __sub__(self, other: Any) -> Any:
+        return counted_from(self.trace, self.row, self.start - other) if type(other) is int else self.refuse()
+
+    __radd__ = __add__
 
     def refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refuse."""
@@ -294,6 +298,32 @@ class Position(Untouchable):
             "a row's position in its batch is used as a value",
             hint="a row must give the same whatever stands before it; use the counter as an index only",
         )
+
+
+@stands_for("int")
+class Counted(_Counter):
+    """A counter that is not the row's place: `enumerate(rows, 1)`; only made one again by `i - 1` it is of use."""
+
+    __slots__ = ()
+
+
+@stands_for("int")
+class Position(_Counter):
+    """The counter of a loop over the rows: it may only say which row is meant."""
+
+    __slots__ = ()
+
+    def __init__(self, trace: Trace, row: int) -> None:
+        super().__init__(trace, row, 0)
+
+    def shadow(self, which: int) -> int:
+        """Return the place of the row; only keys of subscripts ask for it."""
+        return self.row
+
+
+def counted_from(trace: Trace, row: int, start: int) -> Position | Counted:
+    """Return the counter of a row where the first row has the number `start`."""
+    return Counted(trace, row, start) if start else Position(trace, row)
 
 
 COMPARISONS = frozenset({operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge})

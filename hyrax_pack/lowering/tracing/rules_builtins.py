@@ -12,7 +12,7 @@ from hyrax_pack.lowering.operations.casting import FLOAT64, cast
 from hyrax_pack.lowering.tracing.arrays import Traced
 from hyrax_pack.lowering.tracing.complexes import TracedComplex
 from hyrax_pack.lowering.tracing.gathered import Gathered
-from hyrax_pack.lowering.tracing.numbers import Position, Size, TracedNumber
+from hyrax_pack.lowering.tracing.numbers import Position, Size, TracedNumber, counted_from
 from hyrax_pack.lowering.tracing.rows import Rows, Unreadable
 from hyrax_pack.lowering.tracing.rule import Rule
 from hyrax_pack.lowering.tracing.shadows import ROWS, RowsInText, Shadowed, shadow_of
@@ -60,9 +60,9 @@ def lower_enumerate(trace: Trace, values: Any, start: int = 0) -> Any:
     entries = entries_per_row(trace, values)
     if entries is None:
         return enumerate(values, start)
-    if not isinstance(start, int) or start != 0:
-        trace.refuse("rows counted from another number than 0", construct="enumerate()")
-    return PerRow(trace, [(Position(trace, row), entry) for row, entry in enumerate(entries)])
+    if type(start) is not int:
+        trace.refuse("rows counted from what is no plain number", construct="enumerate()")
+    return PerRow(trace, [(counted_from(trace, row, start), entry) for row, entry in enumerate(entries)])
 
 
 def lower_zip(trace: Trace, *columns: Any, strict: bool = False) -> Any:

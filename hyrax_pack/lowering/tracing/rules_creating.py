@@ -256,6 +256,7 @@ RULES: dict[Any, Rule] = {
     np.asarray: Rule(lower_asarray),
     np.asanyarray: Rule(lower_asarray),
     np.ascontiguousarray: Rule(lower_asarray),
+    np.asfortranarray: Rule(lower_asarray),
     np.asarray_chkfinite: Rule(
         lambda trace, *a, **k: trace.refuse("an error on values", construct="asarray_chkfinite")
     ),

@@ -222,6 +222,27 @@ def lower_polyval(trace: Trace, p: Any, x: Any) -> Any:
     return made
 
 
+def lower_unwrap(trace: Trace, p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * np.pi) -> Any:
+    """Lower np.unwrap: numpy's own steps."""
+    array = trace.array_of(p)
+    if trace.holds_traced(discont, period):
+        trace.refuse("a period that depends on the data", construct="np.unwrap", hint="use a plain number")
+    axis = normalize_axis_index(axis, array.ndim)
+    steps = np.diff(array, axis=axis)
+    dtype = np.result_type(steps.shadows[0], period)
+    half, rest = divmod(period, 2) if dtype.kind in "iu" else (period / 2, 0)
+    wrapped = np.remainder(steps + half, period) - half
+    if rest == 0:
+        wrapped = np.where(np.equal(wrapped, -half) & np.greater(steps, 0), wrapped.dtype.type(half), wrapped)
+    correction = wrapped - steps
+    correction = np.where(
+        np.less(abs(steps), half if discont is None else discont), correction.dtype.type(0), correction
+    )
+    cut = [slice(None)] * axis
+    first, others = array[(*cut, slice(0, 1))], array[(*cut, slice(1, None))]
+    return np.concatenate([first.astype(dtype), (others + np.cumsum(correction, axis=axis)).astype(dtype)], axis)
+
+
 RULES: dict[Any, Rule] = {
     np.dot: Rule(lower_dot),
     np.vdot: Rule(lambda trace, a, b: np.dot(np.ravel(trace.array_of(a)), np.ravel(trace.array_of(b)))),
@@ -233,6 +254,7 @@ RULES: dict[Any, Rule] = {
     np.trace: Rule(lower_trace),
     np.trapezoid: Rule(lower_trapezoid),
     np.gradient: Rule(lower_gradient),
+    np.unwrap: Rule(lower_unwrap, edges={0: "np.unwrap"}),
     np.convolve: Rule(lower_convolve),
     np.correlate: Rule(lower_correlate),
     np.cross: Rule(lower_cross),

@@ -1,8 +1,8 @@
-"""Choosing and picking: where, select, take, sorting positions, places in known tables, interpolation."""
+"""Choosing and picking: where, select, take, choose, rounding, comparing, interpolation."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
@@ -11,9 +11,10 @@ from hyrax_pack.lowering.graph.building import Value
 from hyrax_pack.lowering.operations.arithmetic import as_truth, choose, clip
 from hyrax_pack.lowering.operations.casting import FLOAT64, cast
 from hyrax_pack.lowering.operations.indexing import gather, gather_along, select
-from hyrax_pack.lowering.operations.shaping import broadcast, reshape, take_positions
-from hyrax_pack.lowering.operations.sorting import argsort, place_in_sorted
+from hyrax_pack.lowering.operations.shaping import reshape, take_positions
+from hyrax_pack.lowering.tracing.arrays import TracedArray
 from hyrax_pack.lowering.tracing.numbers import Size
+from hyrax_pack.lowering.tracing.rows import is_stacked
 from hyrax_pack.lowering.tracing.rule import Rule
 from hyrax_pack.lowering.tracing.shadows import shadow_of
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from hyrax_pack.lowering.tracing.trace import Trace
 
 _MISSING = np._NoValue
+_MOST_PUT = 32
 
 
 def lower_where(trace: Trace, condition: Any, x: Any = _MISSING, y: Any = _MISSING) -> Any:
@@ -148,53 +150,41 @@ def lower_take_along_axis(trace: Trace, arr: Any, indices: Any, axis: int | None
     return gather_along(trace.graph, value, index, at)
 
 
-def lower_argsort(
-    trace: Trace, a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None
+def lower_put_along_axis(trace: Trace, arr: Any, indices: Any, values: Any, axis: int | None = -1) -> None:
+    """Lower np.put_along_axis: entry after entry, so that of two for one place the last stays."""
+    places = trace.array_of(indices)
+    if axis is None or not isinstance(arr, TracedArray):
+        trace.refuse("a flat array is written", construct="np.put_along_axis", hint="name the axis: axis=1")
+    at = normalize_axis_index(axis, arr.ndim)
+    size, count = arr.shape[at], places.shape[at]
+    if isinstance(size, Size) or isinstance(count, Size) or count > _MOST_PUT:
+        trace.refuse(f"more than {_MOST_PUT} entries of a line are written", construct="np.put_along_axis")
+    new = np.broadcast_to(trace.array_of(values, arr.dtype), places.shape).astype(arr.dtype)
+    made: Any = arr
+    for entry in range(count):
+        part: Any = (*[slice(None)] * at, entry)
+        chosen = trace.array_of(np.eye(size, dtype=np.bool_))[places[part]]
+        made = np.where(np.moveaxis(chosen, -1, at), np.expand_dims(new[part], at), made)
+    arr[...] = made
+
+
+def lower_choose(trace: Trace, a: Any, choices: Any, mode: str = "raise") -> Any:
+    """Lower np.choose."""
+    places = trace.array_of(a).astype(np.int64)
+    sides = list(trace.array_of(choices)) if is_stacked(choices) else list(choices)
+    examples = [one if type(one) in (bool, int, float) else np.zeros((), trace.array_of(one).dtype) for one in sides]
+    dtype = np.choose(0, examples).dtype
+    if mode == "raise":
+        places = np.where(np.less(places, 0), len(sides), places)
+    else:
+        places = np.clip(places, 0, len(sides) - 1) if mode == "clip" else np.remainder(places, len(sides))
+    places, *parts = np.broadcast_arrays(places, *(trace.array_of(one).astype(dtype) for one in sides))
+    return np.take_along_axis(np.stack(parts), np.expand_dims(places, 0), 0)[0]
+
+
+def lower_isin(
+    trace: Trace, element: Any, test_elements: Any, assume_unique: bool = False, invert: bool = False, **options: Any
 ) -> Any:
-    """Lower np.argsort where the order of equal values is defined."""
-    array = trace.array_of(a)
-    if kind not in ("stable", "mergesort") and not stable:
-        trace.refuse(
-            "the order of equal values is not defined",
-            construct="np.argsort",
-            hint='np.argsort(x, kind="stable")',
-        )
-    if array.dtype == np.uint64:
-        trace.refuse("sorting uint64 values", construct="np.argsort", hint="convert to int64 or float64 first")
-    if axis is None:
-        array, axis = np.ravel(array), 0
-    return argsort(trace.graph, array.value, normalize_axis_index(axis, array.ndim))
-
-
-def lower_searchsorted(trace: Trace, a: Any, v: Any, side: str = "left", sorter: Any = None) -> Value:
-    """Lower np.searchsorted in a table that is known and sorted."""
-    table, needles = trace.array_of(a), trace.array_of(v)
-    if sorter is not None or not table.is_known or table.ndim != 1:
-        trace.refuse(
-            "a search in a table that comes from the data", construct="np.searchsorted", hint="search in a fixed table"
-        )
-    known = np.asarray(table.shadows[0])
-    if (np.sort(known) != known).any():
-        trace.refuse("the table is not sorted", construct="np.searchsorted")
-    common = np.result_type(known.dtype, needles.dtype)
-    values = [cast(trace.graph, one.value, common) for one in (table, needles)]
-    places = place_in_sorted(trace.graph, values[0], values[1], right=side == "right")
-    return places if places.rank == needles.ndim else broadcast(trace.graph, places, values[1].shape)
-
-
-def lower_digitize(trace: Trace, x: Any, bins: Any, right: bool = False) -> Any:
-    """Lower np.digitize with edges that are known."""
-    edges = trace.array_of(bins)
-    if not edges.is_known:
-        trace.refuse("edges that come from the data", construct="np.digitize", hint="use fixed edges")
-    known = np.asarray(edges.shadows[0])
-    side: Literal["left", "right"] = "left" if right else "right"
-    if known.size > 1 and known[0] > known[-1]:
-        return known.size - np.searchsorted(known[::-1], x, side=side)
-    return np.searchsorted(known, x, side=side)
-
-
-def lower_isin(trace: Trace, element: Any, test_elements: Any, invert: bool = False, **options: Any) -> Any:
     """Lower np.isin for a known list."""
     array, wanted = trace.array_of(element), trace.array_of(test_elements)
     if not wanted.is_known:
@@ -320,9 +310,8 @@ RULES: dict[Any, Rule] = {
     np.nan_to_num: Rule(lower_nan_to_num),
     np.take: Rule(lower_take),
     np.take_along_axis: Rule(lower_take_along_axis),
-    np.argsort: Rule(lower_argsort, edges={0: "np.argsort"}),
-    np.searchsorted: Rule(lower_searchsorted, edges={1: "np.searchsorted"}),
-    np.digitize: Rule(lower_digitize, edges={0: "np.digitize"}),
+    np.put_along_axis: Rule(lower_put_along_axis, is_special=True),
+    np.choose: Rule(lower_choose, edges={0: "np.choose"}),
     np.isin: Rule(lower_isin, edges={0: "np.isin"}),
     np.interp: Rule(lower_interp),
     np.round: Rule(lower_round, edges={0: "np.round"}),

@@ -24,17 +24,30 @@ if TYPE_CHECKING:
 
 def lower_reshape(trace: Trace, a: Any, shape: Any = None, order: str = "C", *, copy: Any = None) -> View:
     """Lower np.reshape."""
-    if order != "C":
-        trace.refuse("another order than C", construct="order=", hint="transpose first")
     array: TracedArray = trace.array_of(a)
+    if order not in ("C", "F") and not all(one.flags.c_contiguous for one in array.shadows):
+        trace.refuse("an order that depends on how the array lies in memory", construct="order=", hint="order='C'")
     wanted = tuple(shape) if isinstance(shape, tuple | list) else (shape,)
     target, sizes = _target(trace, array, wanted)
     before, known = array.value.shape, array.shape
+    if order == "F":
+        return View(
+            array,
+            lambda base: _reshape_from_the_first(trace, base, target, sizes),
+            lambda base, new: _reshape_from_the_first(trace, new, before, _scalars(trace, known)),
+        )
     return View(
         array,
         lambda base: reshape(trace.graph, base, target, sizes),
         lambda base, new: reshape(trace.graph, new, before, _scalars(trace, known)),
     )
+
+
+def _reshape_from_the_first(trace: Trace, value: Value, shape: Shape, sizes: Sequence[Value | None]) -> Value:
+    """Reshape as order="F" does: the first axis runs quickest."""
+    turned = transpose(trace.graph, value, tuple(reversed(range(value.rank))))
+    made = reshape(trace.graph, turned, tuple(reversed(shape)), list(reversed(sizes)))
+    return transpose(trace.graph, made, tuple(reversed(range(made.rank))))
 
 
 def _target(trace: Trace, array: TracedArray, wanted: Sequence[Any]) -> tuple[Shape, list[Value | None]]:
@@ -74,7 +87,7 @@ def _scalars(trace: Trace, shape: Sequence[Any]) -> list[Value | None]:
 
 def lower_ravel(trace: Trace, a: Any, order: str = "C") -> View:
     """Lower np.ravel."""
-    return lower_reshape(trace, a, (-1,), order if order != "K" else "C")
+    return lower_reshape(trace, a, (-1,), order)
 
 
 def lower_transpose(trace: Trace, a: Any, axes: Any = None) -> View:

@@ -1,4 +1,4 @@
-"""Order statistics, averages and histograms."""
+"""Order statistics and averages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from hyrax_pack.lowering.operations.casting import BOOL, FLOAT64
-from hyrax_pack.lowering.operations.sorting import sort
 from hyrax_pack.lowering.tracing.numbers import Size
 from hyrax_pack.lowering.tracing.rule import Rule
 from hyrax_pack.lowering.tracing.shadows import shadow_of
@@ -183,45 +182,9 @@ def lower_average(
     return total / dtype.type(known.sum(dtype=dtype))
 
 
-def lower_histogram(
-    trace: Trace, a: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None
-) -> Any:
-    """Lower np.histogram between edges that are known."""
-    if (range is None and isinstance(bins, int | str)) or weights is not None or trace.holds_traced(bins, range):
-        trace.refuse(
-            "a histogram whose edges, or weights, come from the data",
-            construct="np.histogram",
-            hint="give range=(a, b)",
-        )
-    array = np.ravel(trace.array_of(a))
-    edges = np.histogram_bin_edges(np.zeros(1, array.dtype), shadow_of(bins, 0), range)
-    if array.dtype.kind == "f" and edges.dtype != array.dtype:
-        array = array.astype(np.result_type(array.dtype, edges.dtype))
-    column = np.expand_dims(array, -1)
-    inside = (column >= edges[:-1]) & (column < edges[1:])
-    last = (array == edges[-1]).astype(np.int64).sum()
-    counts = inside.sum(axis=0)
-    tail = np.zeros(len(edges) - 1, np.int64)
-    tail[-1] = 1
-    counts = counts + last * tail
-    return counts / np.diff(edges).astype(np.float64) / counts.sum() if density else counts, edges
-
-
-def lower_sort(trace: Trace, a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
-    """Lower np.sort."""
-    array = trace.array_of(a)
-    if axis is None:
-        return np.sort(np.ravel(array))
-    if array.dtype == np.uint64:
-        trace.refuse("sorting uint64 values", construct="np.sort", hint="convert to int64 or float64 first")
-    return sort(trace.graph, array.value, normalize_axis_tuple(axis, array.ndim)[0])
-
-
 RULES: dict[Any, Rule] = {
     np.median: Rule(lower_median),
     np.quantile: Rule(lower_quantile(1)),
     np.percentile: Rule(lower_quantile(100)),
     np.average: Rule(lower_average),
-    np.histogram: Rule(lower_histogram, edges={0: "np.histogram"}),
-    np.sort: Rule(lower_sort),
 }

@@ -7,12 +7,14 @@ from typing import Any
 
 from hyrax_pack.lowering.tracing import (
     rules_builtins,
+    rules_counting,
     rules_creating,
     rules_fourier,
     rules_inquiring,
     rules_linear,
     rules_math,
     rules_nan,
+    rules_ordering,
     rules_picking,
     rules_reducing,
     rules_shapes,
@@ -35,6 +37,8 @@ def all_rules() -> Mapping[Any, Rule]:
         **rules_statistics.RULES,
         **rules_nan.RULES,
         **rules_picking.RULES,
+        **rules_ordering.RULES,
+        **rules_counting.RULES,
         **rules_linear.RULES,
         **rules_fourier.RULES,
     }

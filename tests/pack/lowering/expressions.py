@@ -231,6 +231,15 @@ np.fix(x)
 np.isposinf(x)
 np.isneginf(x)
 x.clip(0)
+x.reshape((len(x), 24), order="F")
+x.transpose(0, 2, 1).reshape((len(x), 8, 3), order="F")
+np.asfortranarray(x) * 2
+np.partition(x, 2, axis=2)[:, :, 2]
+np.partition(x, (1, -2), axis=1)[:, -2]
+np.choose((x > 0).astype(int) + (x > 1), [x, x + x, 1])
+np.choose(x.astype(np.int64), [x, 0], mode="clip")
+np.unwrap(x + x, axis=2)
+np.unwrap(x, period=2, axis=1)
 np.take(x, [0, 7, -8], axis=2, mode="wrap")
 np.take(x, [0, 7, -8], axis=2, mode="clip")
 """.strip().splitlines()

@@ -5,10 +5,12 @@ from pathlib import Path
 
 from hyrax_pack.lowering.operations.loops import LOOPS
 from hyrax_pack.lowering.tracing import (
+    rules_counting,
     rules_creating,
     rules_fourier,
     rules_linear,
     rules_nan,
+    rules_ordering,
     rules_picking,
     rules_reducing,
     rules_shapes,
@@ -17,10 +19,12 @@ from hyrax_pack.lowering.tracing import (
 
 PAGE = Path(__file__).parents[3] / "docs" / "lowering.md"
 MODULES = (
+    rules_counting,
     rules_creating,
     rules_fourier,
     rules_linear,
     rules_nan,
+    rules_ordering,
     rules_picking,
     rules_reducing,
     rules_shapes,

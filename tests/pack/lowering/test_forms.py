@@ -169,6 +169,41 @@ PLAIN_PYTHON = {
     ),
 }
 
+PLAIN_PYTHON |= {
+    "rows counted from one": (
+        "out = []\nfor i, row in enumerate(d['data']['x'], 1):\n    out.append(row * 2)\nreturn np.stack(out)"
+    ),
+    "rows counted from one and put in their places": (
+        "out = np.zeros((len(d['data']['x']), 4), np.float32)\nfor i, row in enumerate(d['data']['x'], start=1):\n"
+        "    out[i - 1] = row\nreturn out"
+    ),
+    "the largest of each row set to zero": (
+        "x = np.array(d['data']['x'])\nnp.put_along_axis(x, x.argmax(axis=1)[:, None], 0, axis=1)\nreturn x"
+    ),
+    "what is put twice in one place": (
+        "x = np.array(d['data']['x'])\nat = np.clip(x, 0, 3).astype(np.int64)\n"
+        "np.put_along_axis(x, at, np.arange(4.0), axis=1)\nreturn x"
+    ),
+    "counts of whole numbers": (
+        "return np.stack([np.bincount((row * 3).astype(np.int64) % 4, minlength=4) for row in d['data']['x']])"
+    ),
+    "counts of quotients": (
+        "return np.array([np.bincount([k % 100 // 32], minlength=4) for k in np.asarray(d['data']['k'])])"
+    ),
+    "counts of whole numbers by weight": (
+        "return np.stack([np.bincount(np.clip(row.astype(np.int64), 0, 3), row, 5) for row in d['data']['x']])"
+    ),
+    "a histogram by weight": (
+        "return np.stack([np.histogram(row, 6, (-3, 3), weights=row * row)[0] for row in d['data']['x']])"
+    ),
+    "the power of a spectrum over its length": (
+        "x = np.asarray(d['data']['x'])\nx = np.where(np.isfinite(x), x, 0)\nreturn np.abs(np.fft.rfft(x) / 4) ** 2"
+    ),
+    "the logarithm of a power spectrum": (
+        "x = np.clip(np.asarray(d['data']['x']), -1e5, 1e5)\nreturn np.log1p(np.abs(np.fft.rfft(x)) ** 2)"
+    ),
+}
+
 
 @pytest.mark.parametrize("what", PLAIN_PYTHON)
 def test_plain_python_of_a_row_lowers(what):

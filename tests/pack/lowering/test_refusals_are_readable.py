@@ -59,6 +59,11 @@ def refusal(body, fields=X, **settings):
             "line 4: .tolist(): values from the data are turned into a list; keep them in an array",
         ),
         (
+            "return np.partition(x, 2, axis=1)[:, :3]",
+            "line 4: np.partition: only the entries that a partition is made for have a defined place in it; "
+            "np.sort(x, axis=1), and take of it what is wanted",
+        ),
+        (
             "n = len(x)\nreturn x[: n - 2] if n > 2 else x",
             "line 5: a branch or a comparison on the size of the batch; let the function do the same for every batch",
         ),
@@ -66,6 +71,28 @@ def refusal(body, fields=X, **settings):
 )
 def test_the_reason_names_line_construct_and_cure(body, words):
     assert str(refusal(body, BATCH="joint")) == words
+
+
+OF_ROWS = [
+    (
+        "return np.stack([np.bincount(np.abs(row).astype(np.int64), minlength=5)[:5] for row in x])",
+        "line 4: np.bincount: how many counts there are depends on the greatest value; "
+        "np.bincount(np.clip(x, 0, n - 1), minlength=n)",
+    ),
+    (
+        "return np.stack([np.outer(row, row[:3]).T.ravel(order='A') for row in x])",
+        "line 4: order=: an order that depends on how the array lies in memory; order='C'",
+    ),
+    (
+        "return np.stack([row * i for i, row in enumerate(x, 1)])",
+        "line 4: a row's position in its batch is used as a value",
+    ),
+]
+
+
+@pytest.mark.parametrize(("body", "words"), OF_ROWS)
+def test_the_reason_within_a_loop_over_rows_names_them_too(body, words):
+    assert str(refusal(body)).startswith(words)
 
 
 def test_the_line_of_a_helper_is_named():
@@ -88,6 +115,17 @@ def test_ragged_rows_are_named():
     )
     found = build_case(text, {"data/x": ["ragged", [5], -3, 3]}).lower()
     assert "its rows differ in shape" in str(found)
+
+
+def test_a_difference_that_is_rounding_is_said_to_be_so():
+    found = refusal("return np.log(np.abs(np.fft.rfft(x)))")
+    assert "nothing but rounding made large there" in found.reason.text
+    assert "np.clip(x, low, high)" in found.reason.hint
+
+
+def test_what_is_not_finite_and_comes_out_otherwise_is_said_to_be_so():
+    found = refusal("return np.fft.rfft(x).real")
+    assert found.reason.hint == "fill what is not finite first: np.where(np.isfinite(x), x, 0)"
 
 
 def test_two_runtimes_that_disagree_with_numpy_are_named():
