@@ -27,7 +27,7 @@ from hyrax_runtime.contract_check import DataDict, nest
 from hyrax_runtime.errors import DataFileError, Problem, describe
 from hyrax_runtime.file_columns import choose_columns
 from hyrax_runtime.frozen import Frozen
-from hyrax_runtime.parquet_folders import FoundFiles, find_parquet_files
+from hyrax_runtime.parquet_folders import FoundFiles, find_parquet_files, why_no_file
 from hyrax_runtime.shared_columns import as_type, share_column, without_null_type
 
 
@@ -45,7 +45,10 @@ class ParquetRows:
     """A Parquet file, or those of a folder in the order of their names, read batch by batch."""
 
     def __init__(self, path: Path, contract: InputContract, ids: str | None) -> None:
-        found = find_parquet_files(path)
+        try:
+            found = find_parquet_files(path)
+        except OSError as error:
+            raise DataFileError(f"{path}: {error.strerror or error}") from error
         if not found.files:
             raise DataFileError(f"{path}: no *.parquet file in this folder{_instead(found)}")
         self.notice = found.notice
@@ -61,7 +64,7 @@ class ParquetRows:
     def batches(self, size: int) -> Iterator[DataDict]:
         """Read the needed columns, exactly `size` rows at a time but for the last. No rows are one batch of none."""
         try:
-            for columns in self._whole_batches(size):
+            for columns in self._whole_batches(min(size, max(1, self.rows))):
                 yield nest({place: self._rows_of(place, column) for place, column in columns.items()})
         except (pa.ArrowException, OSError) as error:
             raise DataFileError(f"{self._path}: reading stopped: {_explained(error)}") from error
@@ -144,8 +147,8 @@ def _read_footer(path: Path, contract: InputContract, ids: str | None) -> _Part:
 
 
 def _open(path: Path) -> pq.ParquetFile:
-    if path.is_dir():
-        raise DataFileError(f"{path}: is a folder; folders within a folder are not read, give it by itself")
+    if fault := why_no_file(path):
+        raise DataFileError(f"{path}: {fault}")
     try:
         return pq.ParquetFile(path, pre_buffer=False, page_checksum_verification=True)
     except (pa.ArrowException, OSError) as error:

@@ -46,3 +46,12 @@ def find_parquet_files(path: Path) -> FoundFiles:
     files = [each for each in seen if each.suffix.lower() in PARQUET_ENDINGS]
     beside = [each for each in seen if each not in files and not each.name.startswith("_")]
     return FoundFiles(path, tuple(files), tuple(f"{each.name}/" if each.is_dir() else each.name for each in beside))
+
+
+def why_no_file(path: Path) -> str:
+    """Say why there is nothing in a path to open and read; empty where there is, or where nothing stands at all."""
+    if path.is_dir():
+        return "is a folder; folders within a folder are not read, give it by itself"
+    if path.exists() and not path.is_file():  # opening a pipe that nobody writes to would wait for ever
+        return "is no regular file; save the rows as Parquet"
+    return ""

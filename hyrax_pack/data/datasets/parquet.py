@@ -45,7 +45,7 @@ class ParquetDataset:
     """
 
     def __init__(self, data_location: str | None) -> None:
-        if data_location is None:
+        if not data_location:  # an empty path would be the current folder
             raise DataError("ParquetDataset: data_location is not set; give a .parquet file, or a folder of them")
         self._files = [_read_footer(path) for path in _find_files(Path(data_location))]
         self._leaves, self._unlike = _share_columns(self._files)
@@ -122,7 +122,10 @@ def _read_footer(path: Path) -> _File:
     import pyarrow as pa
     import pyarrow.parquet as pq
     from hyrax_runtime.arrow_columns import find_leaves
+    from hyrax_runtime.parquet_folders import why_no_file
 
+    if fault := why_no_file(path):
+        raise DataError(f"{path}: {fault}")
     try:
         with pq.ParquetFile(path) as file:
             found, rows = list(find_leaves(file.schema_arrow)), file.metadata.num_rows

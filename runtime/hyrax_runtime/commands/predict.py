@@ -28,7 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("file", metavar="FILE", help="the .hyrax file")
     parser.add_argument(
-        "data", metavar="DATA", help="a .npz or Parquet file; columns are named field or friendly/field"
+        "data",
+        metavar="DATA",
+        help="a .npz or Parquet file, or a folder of Parquet; columns are named field or friendly/field",
     )
     parser.add_argument("-o", "--out", required=True, metavar="OUT", help="a .npz or .parquet file to write")
     parser.add_argument("--ids", metavar="NAME", help="the column of ids (unless told: training's own, else object_id)")
@@ -44,6 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Predict; 0 when the file is written."""
     data, out = Path(arguments.data), Path(arguments.out)
+    if not arguments.data:  # an unset variable of a shell would be the current folder
+        raise UsageError("DATA is empty; give a .npz or Parquet file, or a folder of Parquet files")
     check_not_read(out, data, arguments.file)
     if arguments.batch is not None and arguments.batch < 1:
         raise UsageError(f"--batch {arguments.batch}: a whole number of at least 1")

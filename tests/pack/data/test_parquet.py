@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -253,8 +254,14 @@ def test_a_missing_or_unreadable_file_is_named(tmp_path: Path) -> None:
         ParquetDataset(str(tmp_path / "rows.parquet"))
     with pytest.raises(DataError, match=r"no \*\.parquet file in this folder"):
         ParquetDataset(str(tmp_path))
-    with pytest.raises(DataError, match="data_location is not set"):
-        ParquetDataset(None)
+    for nothing in (None, ""):
+        with pytest.raises(DataError, match="data_location is not set"):
+            ParquetDataset(nothing)
+    if os.name != "nt":
+        os.mkfifo(tmp_path / "pipe.parquet")
+        with pytest.raises(DataError, match=r"pipe\.parquet: is no regular file"):
+            ParquetDataset(str(tmp_path))
+        (tmp_path / "pipe.parquet").unlink()
     (tmp_path / "rows.parquet").write_bytes(b"PAR1 and nothing else")
     with pytest.raises(DataError, match=r"rows\.parquet: is no readable Parquet file: "):
         ParquetDataset(str(tmp_path / "rows.parquet"))

@@ -308,6 +308,7 @@ def test_a_bad_row_is_numbered_as_the_file_numbers_it(
     ("changes", "code", "words"),
     [
         pytest.param({"DATA": "nowhere.npz"}, 1, "nowhere.npz", id="no data"),
+        pytest.param({"DATA": ""}, 2, "DATA is empty", id="an unset variable for data"),
         pytest.param({"-o": "rows.npz"}, 2, "is the input itself", id="output over input"),
         pytest.param({"-o": "out.txt"}, 2, "out.txt", id="unknown ending"),
         pytest.param({"--batch": "0"}, 2, "--batch 0", id="batch of none"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -205,6 +206,29 @@ def test_a_folder_that_ends_like_a_file_is_not_passed_over(tmp_path: Path) -> No
     write(tmp_path / "night" / "b.parquet" / "part-0.parquet", x=[1.0])
     with pytest.raises(DataFileError, match=r"b\.parquet: is a folder; folders within a folder are not read"):
         open_rows(tmp_path / "night", one_field("float64", ()))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs pipes")
+def test_a_pipe_among_the_files_is_not_waited_for(tmp_path: Path) -> None:
+    write(tmp_path / "a.parquet", x=[1.0])
+    os.mkfifo(tmp_path / "b.parquet")
+    with pytest.raises(DataFileError, match=r"b\.parquet: is no regular file"):
+        open_rows(tmp_path, one_field("float64", ()))
+
+
+def test_a_folder_that_may_not_be_read_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Path) -> Any:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(DataFileError, match="Permission denied"):
+        open_rows(tmp_path, one_field("float64", ()))
+
+
+def test_more_rows_at_a_time_than_there_are_is_all_of_them(tmp_path: Path) -> None:
+    write(tmp_path / "a.parquet", x=[1.0, 2.0])
+    (batch,) = open_rows(tmp_path, one_field("float64", ())).batches(2**70)
+    assert list(batch["data"]["x"]) == [1.0, 2.0]
 
 
 def test_a_file_that_is_written_anew_meanwhile_is_refused(tmp_path: Path) -> None:
