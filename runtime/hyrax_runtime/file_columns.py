@@ -43,6 +43,8 @@ def choose_columns(path: Path, names: Sequence[str], contract: InputContract, id
     held = names.count(id_column)
     if held == 0 and ids is not None:
         problems.append(Problem("ids", _missing_column([ids], names)))
+    elif len(inside := _inside(names, contract)) > 1 and id_column in inside and ids is None:
+        problems.append(Problem("ids", f"stand in the file {_twice(inside)}; say which are meant with --ids"))
     elif held > 1 and OBJECT_ID not in taken:
         problems.append(Problem("ids", f"{id_column!r} stands in the file {held} times; keep the one that is meant"))
     elif held == 1:
@@ -60,11 +62,21 @@ def _has_column(names: Sequence[str], path: str, taken: Sequence[str]) -> bool:
 
 
 def _id_column(names: Sequence[str], contract: InputContract, asked: str | None) -> str:
-    """The column of ids: the one asked for, else the field that training took them from, else `object_id`."""
+    """The column of ids: the one asked for, else the field that training took them from, else `object_id`.
+
+    Where none of them is there, `object_id` of a data set counts, as it does in a `data_dict`.
+    """
     if asked is not None:
         return asked
     trained = contract.id_field or OBJECT_ID
-    return next((name for name in (trained, trained.rpartition("/")[2]) if name in names), OBJECT_ID)
+    beside = (trained, trained.rpartition("/")[2], OBJECT_ID)
+    return next((name for name in (*beside, *_inside(names, contract)) if name in names), OBJECT_ID)
+
+
+def _inside(names: Sequence[str], contract: InputContract) -> list[str]:
+    """The columns that are `object_id` of a data set."""
+    friendly = dict.fromkeys(field.friendly for field in contract.fields if field.friendly is not None)
+    return [name for name in (f"{each}/{OBJECT_ID}" for each in friendly) if name in names]
 
 
 def _twice(found: Sequence[str]) -> str:

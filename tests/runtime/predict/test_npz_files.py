@@ -91,6 +91,17 @@ def test_ids_are_of_the_kind_that_training_used(tmp_path: Path, contract: InputC
     assert batch["object_id"].tolist() == list("abcde")
 
 
+def test_ids_of_a_data_set_count_where_none_stand_beside(tmp_path: Path, contract: InputContract) -> None:
+    inside = {"object_id": None, "sky/object_id": np.arange(5)}
+    (batch,) = open_rows(rows_file(tmp_path / "rows.npz", **inside), contract).batches(5)
+    assert batch["object_id"].tolist() == [0, 1, 2, 3, 4]
+    both = rows_file(tmp_path / "both.npz", **inside, **{"survey/object_id": np.arange(5) + 70})
+    with pytest.raises(DataFileError, match=r"ids: stand in the file as 'survey/object_id' and as 'sky/object_id'"):
+        open_rows(both, contract)
+    (batch,) = open_rows(both, contract, ids="survey/object_id").batches(5)
+    assert batch["object_id"].tolist() == [70, 71, 72, 73, 74]
+
+
 def test_a_file_of_no_rows_gives_outputs_of_no_rows(
     features_bundle: Path, tmp_path: Path, pin: Pin, capsys: Any
 ) -> None:
