@@ -1,8 +1,8 @@
 """Whether labels change what a model sees: in training they are there, at inference they are not.
 
 Every slot that is there at inference must be the same, bit for bit, with the labels and without them. A slot that is
-the same for every row stands for a label that is missing, such as zeros or -1: what becomes of it is for the export to
-say, which tries whether any output depends on it.
+the same for every row stands for a label that is missing, such as zeros or -1: the export refuses it where any output
+depends on it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def changed_by_labels(
     with_labels, without : dict
         The same rows, as training and as inference have them.
     """
-    labels = field_paths(with_labels).keys() - field_paths(without).keys()
+    labels = labels_of(with_labels, without)
     if not labels:
         return []
     there, missing = returned(copy_input(with_labels)), returned(copy_input(without))
@@ -47,6 +47,20 @@ def changed_by_labels(
         one = {label for label in labels if _is_cured(returned, with_labels, label, missing.slots, place)}
         problems.append(_problem(f"slot {place}", _difference(there.slots[place], missing.slots[place]), one or labels))
     return problems
+
+
+def labels_of(with_labels: dict[str, Any], without: dict[str, Any]) -> set[str]:
+    """The paths of the fields that only training has."""
+    return set(field_paths(with_labels)) - set(field_paths(without))
+
+
+def stand_ins(there: Sequence[Slot], missing: Sequence[Slot]) -> list[int]:
+    """The places of the slots that hold something in training, and the same for every row where labels are missing."""
+    return [
+        place
+        for place, (one, other) in enumerate(zip(there, missing, strict=False))
+        if other is not None and _is_stand_in(other) and not is_same(one, other)
+    ]
 
 
 def _changed_slots(there: Sequence[Slot], missing: Sequence[Slot]) -> Iterator[int]:

@@ -9,6 +9,7 @@ telling.py   what is said of it on the terminal and in the bundle
 evidence.py  the rows on which to_tensor and graph are held against the original
 changed_rows.py    those rows with NaN planted, and rows of two groups joined
 idle_fields.py     fields that no output depends on
+label_inputs.py    slots that only labels fill, and that outputs depend on
 asked_absent.py    fields that to_tensor asks for and was never given
 shipping.py  export: capture -> prove -> graph -> one file
 wrapping.py  wrap: the same for a graph made elsewhere

@@ -17,6 +17,7 @@ from hyrax_pack.errors import HyraxError
 from hyrax_pack.model import ModelSpec, build_model, describe_model, model_class
 from hyrax_pack.workflow.choosing_form import check_sound, refusal_in_words
 from hyrax_pack.workflow.evidence import Evidence, evidence_group, gather_evidence, record_contract
+from hyrax_pack.workflow.label_inputs import refuse_label_inputs
 from hyrax_pack.workflow.shipping import check_rows_alone
 from hyrax_pack.workflow.trained import capture_of
 
@@ -177,5 +178,6 @@ def _export(spec: ModelSpec, settings: Config, evidence: Evidence) -> Finding:
         classes=settings.get("model.classes"),
         output_names=settings.get("model.outputs"),
     )
+    refuse_label_inputs(evidence, network.slots)
     outputs = ", ".join(f"{output.name} {output.dtype}{list(output.shape)}" for output in network.outputs)
     return Finding("graph", True, (f"exports with untrained weights: {outputs}", *network.notes))

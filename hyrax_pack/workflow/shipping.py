@@ -20,6 +20,7 @@ from hyrax_pack.workflow.asked_absent import with_asked_absent
 from hyrax_pack.workflow.choosing_form import Lower, choose_form
 from hyrax_pack.workflow.evidence import Evidence, evidence_group, gather_evidence, record_contract, why_seen
 from hyrax_pack.workflow.idle_fields import idle_fields
+from hyrax_pack.workflow.label_inputs import refuse_label_inputs
 from hyrax_pack.workflow.telling import describe_changes, observed_in_training, provenance_of, rows_in_training
 from hyrax_pack.workflow.trained import (
     Accept,
@@ -222,6 +223,7 @@ def ship(subject: Subject, path: Path, make_network: MakeNetwork, lower: Lower =
         say(f"           {note}")
     say("           proven in a process without torch: equal bit for bit")
     network = make_network(first.returns, evidence)
+    refuse_label_inputs(evidence, network.slots)
     if subject.seen is not None:
         network = replace(network, parity={**network.parity, "held_out": False})
         say(f"           {subject.seen}")

@@ -76,6 +76,31 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return train(settings, progress=False)
 
 
+def model_with_a_label_that_minus_one_stands_for(folder: Path, forward: str) -> str:
+    text = MODEL.format(body=PLAIN).replace('.get("label", [])', '.get("label", [-1] * len(image))')
+    (folder / "net.py").write_text(
+        text.replace("image, _label = batch\n", f"image, label = batch\n        {forward}\n")
+    )
+    return f"{folder / 'net.py'}:Net"
+
+
+def test_outputs_that_are_computed_with_a_label_of_training_are_refused(tmp_path: Path) -> None:
+    report = check(
+        model_with_a_label_that_minus_one_stands_for(tmp_path, "image = image + label[:, None].float()"), graph=True
+    )
+    assert not report.passed
+    (said,) = report.findings[-1].says
+    assert "slot 1 holds data/label in training and the same for every row at inference" in said
+    assert "Use it in train_step alone; or, where production has it, leave it out of [model] labels" in said
+
+
+def test_a_label_that_minus_one_stands_for_is_let_be_where_no_output_needs_it(tmp_path: Path) -> None:
+    name = model_with_a_label_that_minus_one_stands_for(
+        tmp_path, "image = image + label[:, None].float() if self.training else image"
+    )
+    assert check(name, graph=True).passed
+
+
 def test_a_sound_function_passes_every_step(tmp_path: Path) -> None:
     report = check(write_model(tmp_path, PLAIN))
     assert report.passed
