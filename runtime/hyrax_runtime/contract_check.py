@@ -234,7 +234,11 @@ def _copied(ids: Any) -> Any:
     kind = type(ids)
     if kind is list:
         return list(ids)
-    if isinstance(ids, (str, bytes, set, frozenset, Mapping)) or not hasattr(ids, "__len__") or np.ndim(ids) == 0:
+    if (
+        isinstance(ids, (str, bytes, set, frozenset, Mapping))
+        or not hasattr(ids, "__len__")
+        or getattr(ids, "ndim", 1) == 0
+    ):
         raise ColumnFault(f"a {kind.__name__} where one id for each row is expected, such as a list")
     if kind is tuple or kind is range:
         return ids
@@ -269,8 +273,16 @@ def _require_same(columns: Mapping[str, Any]) -> None:
         if len(ids) != len(first[1]):
             raise ColumnFault(f"{len(ids)} ids in {name} and {len(first[1])} in {first[0]}")
         for row, (one, other) in enumerate(zip(first[1], ids, strict=True)):
-            if one != other:
+            if not _are_same(one, other):
                 raise ColumnFault(f"row {row} is {one!r} in {first[0]} and {other!r} in {name}; keep the one meant")
+
+
+def _are_same(one: Any, other: Any) -> bool:
+    """Whether two ids are equal, all the way down; what cannot say so (pandas.NA) is equal to itself alone."""
+    try:
+        return one is other or bool(np.all(one == other))
+    except (TypeError, ValueError):
+        return False
 
 
 def nest(columns: Mapping[str, Any]) -> DataDict:

@@ -346,6 +346,21 @@ def test_ids_are_copied_so_that_a_buffer_that_serves_again_changes_nothing(held_
     assert np.asarray(found).tolist() == [1, 2]
 
 
+def test_two_columns_of_ids_are_compared_whatever_they_hold() -> None:
+    pairs = np.array([[1, 2], [3, 4]])
+    assert with_ids({"data": {"object_id": pairs}, "other": {"object_id": pairs.copy()}}).tolist() == pairs.tolist()
+    unknown = pytest.importorskip("pandas").NA
+    assert with_ids({"data": {"object_id": ["a", unknown]}, "other": {"object_id": ["a", unknown]}})[1] is unknown
+    with pytest.raises(FieldsError, match="row 1 is <NA> in data/object_id and 'b' in other/object_id"):
+        with_ids({"data": {"object_id": ["a", unknown]}, "other": {"object_id": ["a", "b"]}})
+
+
+def test_ids_that_no_array_holds_are_kept_as_they_are() -> None:
+    pa = pytest.importorskip("pyarrow")
+    times = pa.array([1, 3], pa.time64("ns"))  # finer than Python's times
+    assert with_ids({"object_id": times}).equals(times)
+
+
 def test_ids_that_cannot_be_copied_are_refused() -> None:
     with pytest.raises(FieldsError, match=r"a memoryview of ids cannot be copied .*give a list"):
         with_ids({"object_id": memoryview(np.array([1, 2]))})
