@@ -81,6 +81,12 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["state"]
 
 
+def test_a_folder_that_takes_and_gives_up_no_file_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "folder").write_text("no folder: as little can be removed there as written")
+    with pytest.raises(StorageError, match=r"folder/run\.json: cannot be written: Not a directory"):
+        write_file(tmp_path / "folder" / "run.json", "{}")
+
+
 def test_a_damaged_checkpoint_is_said_and_the_one_before_is_taken(train: Train) -> None:
     run = train(train__epochs=3)
     newest = list_checkpoints(run.path)[0]
