@@ -52,9 +52,10 @@ def split_rows(
     counts["train"] = left if is_rest else min(left, _count(train_share or 0.0, count))
     empty = [group for group, rows in counts.items() if rows < 1]
     if empty:
-        dealt = ", ".join(f"{group} {rows}" for group, rows in counts.items())
+        dealt = ", ".join(f"{group} {max(0, rows)}" for group, rows in counts.items())
         raise DataError(
-            f"split: {count} rows leave none for {empty[0]} ({dealt}); give more rows, or other fractions in [split]"
+            f"split: {count} rows leave none for {empty[0]} ({dealt}); give more rows, or other fractions in [split]: "
+            "train = 1.0 holds none out"
         )
     # RandomState, not Generator: its stream never changes between versions of numpy.
     order = np.random.RandomState(seed).permutation(count).astype(np.int64)

@@ -19,6 +19,7 @@ from hyrax_pack.errors import HyraxError, TrainingError
 from hyrax_pack.resolving import user_code
 from hyrax_pack.training.data_random import DataGenerators
 from hyrax_pack.training.seeding import order_of, seed_everything, seed_of_batch
+from hyrax_pack.training.stopping import leave_signals_to_training
 
 if TYPE_CHECKING:
     from hyrax_pack.data.group import Group
@@ -97,11 +98,35 @@ class _Rows(Dataset[Any]):
 
     def load(self, rows: Sequence[int] | Indices) -> Loaded:
         """Read rows and call `to_tensor` on them."""
+        try:
+            return self._tensors_of(rows)
+        except TrainingError as error:
+            if len(rows) > 1 and (words := self._rows_at_fault(rows)):
+                raise TrainingError(f"{error}; {words}") from error
+            raise
+
+    def _tensors_of(self, rows: Sequence[int] | Indices) -> Loaded:
         data_dict = self._group.data_dict(rows)
         with user_code("to_tensor", TrainingError):
             result = self._function(data_dict)
         return Loaded(to_torch(as_slots(result, rows=len(rows))))
 
+    def _rows_at_fault(self, rows: Sequence[int] | Indices) -> str:
+        """Name the rows of a batch that are refused alone too; empty where that is none of them, or every one."""
+        bad = []
+        for row in rows:
+            try:
+                self._tensors_of([row])
+            except TrainingError:
+                bad.append(row)
+        if not 0 < len(bad) < len(rows):
+            return ""
+        shown = ", ".join(str(each) for each in self._group.ids(bad[:_NAMED])) + (", …" if len(bad) > _NAMED else "")
+        return f"{len(bad)} of the {len(rows)} rows of this batch fail alone too, those with object_id {shown}"
+
+
+# Rows at fault that are named.
+_NAMED = 3
 
 _LOST = re.compile(r"DataLoader worker \((pid[^)]*(?:\(s\))?[^)]*)\) (is killed|exited)")
 
@@ -288,8 +313,5 @@ def _as_it_is(loaded: Any) -> Any:
 
 
 def _start_worker(_number: int) -> None:
-    """Leave Ctrl-C to the training process, which stops its workers when it has saved."""
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    leave_signals_to_training()
     torch.set_num_threads(1)

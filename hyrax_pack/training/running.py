@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from hyrax_pack.errors import HyraxError, TrainingError
+from hyrax_pack.errors import HyraxError, Interrupted, TrainingError
 from hyrax_pack.run import Journal, Run
 from hyrax_pack.run.folder import METRICS_FILE
 from hyrax_pack.training.checkpoints import Checkpoint, newest_checkpoint
@@ -15,7 +16,7 @@ from hyrax_pack.training.loading import lost_worker
 from hyrax_pack.training.parallel import World, join_world, local_rank
 from hyrax_pack.training.preparing import Parts, prepare_parts
 from hyrax_pack.training.progress import Reporter, make_reporter
-from hyrax_pack.training.stopping import watch_signals
+from hyrax_pack.training.stopping import Stop, watch_signals
 from hyrax_pack.training.tracking import Tracking, plan_tracking
 
 
@@ -67,7 +68,7 @@ def _train(
         journal = Journal(run.path / METRICS_FILE, keep=checkpoint.journal_size if checkpoint else 0)
     world.watch_gradients(parts.model)
     try:
-        with watch_signals(reporter.say) as stop:
+        with watch_signals(reporter.say) as stop, _naming_lost_workers(run, stop):
             training = Training(
                 run,
                 parts,
@@ -79,13 +80,22 @@ def _train(
                 stop=stop,
             )
             training.train()
-    except (RuntimeError, HyraxError) as error:
-        lost = lost_worker(error)
-        if lost is None:
-            raise
-        cure = f"Go on with: hyrax-pack train --resume {run.path}"
-        raise TrainingError(f"{lost}. What was saved before stands. {cure}") from error
     finally:
         parts.close()
         if journal is not None:
             journal.close()
+
+
+@contextmanager
+def _naming_lost_workers(run: Run, stop: Stop) -> Iterator[None]:
+    """Say that a process that reads data is gone, wherever torch raises it; who was asked to stop knows why it is."""
+    try:
+        yield
+    except (RuntimeError, HyraxError) as error:
+        lost = lost_worker(error)
+        if lost is None:
+            raise
+        cure = f"What was saved before stands. Go on with: hyrax-pack train --resume {run.path}"
+        if stop.asked:
+            raise Interrupted(f"Stopped at once. {cure}") from error
+        raise TrainingError(f"{lost}. {cure}") from error

@@ -51,6 +51,21 @@ def stopping_at_once() -> Iterator[None]:
         yield
 
 
+def leave_signals_to_training() -> None:
+    """In a process that reads data: let the training process decide, which stops its workers when it has saved.
+
+    A batch system tells every process of a job to end, a terminal all that were started in it. The first SIGTERM only
+    is let pass: another one is the training process's, to a worker that does not end when it is asked to.
+    """
+    for number in _WATCHED:
+        signal.signal(number, signal.SIG_IGN)
+
+    def once(_number: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    signal.signal(signal.SIGTERM, once)
+
+
 @contextmanager
 def _handled_by(handler: Handler) -> Iterator[None]:
     """Elsewhere than in the main thread nothing is watched; nor is what the caller ignores, as nohup does SIGHUP."""

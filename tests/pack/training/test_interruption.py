@@ -71,6 +71,17 @@ def test_a_stopped_run_finishes_its_step_saves_and_goes_on_exactly(
     assert list_runs(tmp_path / "results")[0].state == "finished"
 
 
+def test_a_batch_system_that_tells_every_process_to_end_loses_nothing(
+    train: Train, undisturbed: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = contents(undisturbed("terminate all", 4))
+    with pytest.raises(Interrupted, match="Stopped in epoch 2 of 2, after batch 1 of 3; everything is saved"):
+        train(**failing("terminate all", 4), data_loader__num_workers=1)
+    monkeypatch.setenv("HARMLESS", "1")
+    resumed = train_run(None, resume=newest_run(tmp_path / "results").path, progress=False, track=False)
+    assert contents(resumed) == expected
+
+
 def test_hooks_run_once_an_epoch_and_rows_count_once_however_often_validation_is_begun(
     train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

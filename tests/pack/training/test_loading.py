@@ -136,6 +136,19 @@ def test_a_worker_that_is_killed_is_one_line_and_no_fault_of_the_step(train: Tra
     assert "\n" not in words
 
 
+def test_the_rows_of_a_batch_that_a_function_refuses_are_named(make: Any) -> None:
+    text = (
+        "def to_tensor(data_dict):\n    import numpy as np\n    ids = np.asarray(data_dict['data']['object_id'])\n"
+        "    if (ids % 20 == 7).any():\n        raise ValueError('a star that is none')\n    return ids\n"
+    )
+    with pytest.raises(TrainingError) as refused:
+        list(make(text, data_loader__batch_size=100).epoch(1))
+    words = str(refused.value)
+    assert "a star that is none" in words
+    assert words.endswith(("object_id 7, 27", "object_id 27, 7"))
+    assert "2 of the 40 rows of this batch fail alone too" in words
+
+
 @pytest.mark.parametrize("workers", [0, 1], ids=["here", "in a worker"])
 def test_a_function_that_raises_is_one_line(make: Any, workers: int) -> None:
     batches = make("def to_tensor(data_dict):\n    return data_dict['flux']\n", data_loader__num_workers=workers)

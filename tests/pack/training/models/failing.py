@@ -1,7 +1,9 @@
 """Classes to which something happens at a step that their settings name."""
 
+import multiprocessing
 import os
 import signal
+import time
 
 import torch
 from torch import nn
@@ -45,6 +47,10 @@ class Failing(Plain):
                 os.kill(os.getpid(), signal.SIGTERM)
             if self.what == "hang up":
                 os.kill(os.getpid(), signal.SIGHUP)
+            if self.what == "terminate all":
+                for process in (*multiprocessing.active_children(), multiprocessing.current_process()):
+                    os.kill(process.pid, signal.SIGTERM)
+                time.sleep(0.3)
             if self.what == "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
             if self.what == "twice":
