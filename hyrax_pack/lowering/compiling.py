@@ -20,6 +20,7 @@ from hyrax_pack.lowering.graph.building import Graph, Value, needed_nodes
 from hyrax_pack.lowering.graph.exactness import is_inexact
 from hyrax_pack.lowering.graph.model import Outlet, to_model
 from hyrax_pack.lowering.graph.scanning import to_scan_model
+from hyrax_pack.lowering.graph.solving import telling_values
 from hyrax_pack.lowering.graph.vectorising import NotVectorised, vectorise
 from hyrax_pack.lowering.lowered import Lowered, LoweredSlot
 from hyrax_pack.lowering.proving.comparing import TOLERANCE
@@ -66,11 +67,14 @@ def lower(
     """
     samples = gather_samples(contract, list(examples), literals_of(text))
     shaken = ShakenFunction(text)
+    graph = Graph()
     try:
-        written = _trace(text, contract, slots, samples)
+        written = _trace(text, contract, slots, samples, graph)
     except Refused as refused:
+        samples = replace(samples, telling=telling_values(graph))
         found = Refusal(refused.reason, refused.is_unsound)
         return found if found.is_unsound else _coupled(function, shaken, samples, found.reason) or found
+    samples = replace(samples, telling=telling_values(graph))
     coupled = _coupled(function, shaken, samples, Reason("rows touch one another", None, None, _INDEPENDENT))
     if coupled is not None:
         return coupled
@@ -90,9 +94,10 @@ def _coupled(
     return None if words is None else Refusal(replace(reason, text=f"{reason.text}: {words}"), is_unsound=True)
 
 
-def _trace(text: str, contract: InputContract, slots: Sequence[Slot], samples: Samples) -> Written:
+def _trace(text: str, contract: InputContract, slots: Sequence[Slot], samples: Samples, graph: Graph) -> Written:
+    """Write the function down in a graph: of the batch, or of a row where it walks over the rows."""
     try:
-        return _trace_in(text, contract, slots, samples, "batch")
+        return _trace_in(text, contract, slots, samples, graph, "batch")
     except RowsNeeded as needed:
         if contract.batch == "joint":
             raise Refused(
@@ -103,11 +108,14 @@ def _trace(text: str, contract: InputContract, slots: Sequence[Slot], samples: S
                     "write it for whole arrays, without the loop",
                 )
             ) from needed
-        return _trace_in(text, contract, slots, samples, "row")
+        graph.begin_anew()
+        return _trace_in(text, contract, slots, samples, graph, "row")
 
 
-def _trace_in(text: str, contract: InputContract, slots: Sequence[Slot], samples: Samples, mode: Mode) -> Written:
-    return write_down(text, contract, slots, draw_shadows(samples, mode), mode)
+def _trace_in(
+    text: str, contract: InputContract, slots: Sequence[Slot], samples: Samples, graph: Graph, mode: Mode
+) -> Written:
+    return write_down(text, contract, slots, draw_shadows(samples, mode), mode, graph)
 
 
 def draw_shadows(samples: Samples, mode: Mode) -> tuple[Columns, Columns]:

@@ -97,6 +97,10 @@ class Graph:
     """
 
     def __init__(self) -> None:
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Forget all that was made."""
         self.inputs: dict[str, Value] = {}
         self.rows = Free("N")
         self.batch = Value(f"{OWN}batch", np.dtype(np.int64), ())

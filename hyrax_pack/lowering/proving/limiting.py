@@ -8,20 +8,28 @@ memory than there is. Where a process cannot be forked, or the child breaks down
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+try:
+    import resource
+except ImportError:  # not on this system
+    resource = None  # type: ignore[assignment]
+
 Beat = Callable[[float], None]
 Result = TypeVar("Result")
 
-_PATIENCE_S, _TIMES_AS_LONG = 5.0, 10.0  # as the slowest row so far
-_START_S = 60.0
+_PATIENCE_S, _TIMES_AS_LONG = 3.0, 10.0  # as the slowest row so far
+_ATTEMPTS = 2  # a child of a process with threads may stand still by mere chance
+_START_S = 10.0  # before the first step: then something else is wrong, and the work is done here
 _MEMORY_BYTES = 4 << 30
 
 
@@ -49,6 +57,13 @@ def within_limits(work: Callable[[Beat], Result]) -> Result:
     """
     if not hasattr(os, "fork"):
         return work(lambda limit_s: None)
+    for _ in range(_ATTEMPTS - 1):
+        with contextlib.suppress(TookTooLong):
+            return _in_child(work)
+    return _in_child(work)
+
+
+def _in_child(work: Callable[[Beat], Result]) -> Result:
     ours, theirs = Pipe(duplex=False)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of threads: the child runs Python and numpy alone
@@ -58,52 +73,70 @@ def within_limits(work: Callable[[Beat], Result]) -> Result:
         _work_as_child(work, theirs)
     theirs.close()
     try:
-        heard = _hear(ours)
+        with ours:
+            heard = _hear(ours)
     except BaseException:
         _end(child)
         raise
-    status = os.waitpid(child, 0)[1]
-    if heard is None and os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
-        raise TookTooLong
-    if heard is None:
-        return work(lambda limit_s: None)
-    is_done, outcome = heard
-    if is_done:
-        made: Result = outcome
+    status = os.waitpid(child, 0)[1] if heard else _end(child)
+    if isinstance(heard, _Done):
+        made: Result = heard.outcome
         return made
-    raise outcome
+    if isinstance(heard, _Raised):
+        raise heard.error
+    if heard is not None and os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
+        raise TookTooLong  # for its memory
+    return work(lambda limit_s: None)
 
 
-def _hear(ours: Connection) -> tuple[bool, Any] | None:
-    """Wait for the child step by step; None where it broke down."""
-    limit_s = _START_S
-    with ours:
-        while ours.poll(limit_s):
-            try:
-                said = ours.recv()
-            except EOFError:
-                return None
-            if isinstance(said, tuple):
-                return said
-            limit_s = said
+@dataclass(frozen=True)
+class _Done:
+    outcome: Any
+
+
+@dataclass(frozen=True)
+class _Raised:
+    error: Exception
+
+
+@dataclass(frozen=True)
+class _BrokeDown:
+    """The child is gone in the middle of a step."""
+
+
+def _hear(ours: Connection) -> _Done | _Raised | _BrokeDown | None:
+    """Wait for the child step by step; None where it never began."""
+    limit_s: float | None = None
+    while ours.poll(_START_S if limit_s is None else limit_s):
+        try:
+            said = ours.recv()
+        except EOFError:
+            return None if limit_s is None else _BrokeDown()
+        if not isinstance(said, float):
+            done: _Done | _Raised = said
+            return done
+        limit_s = said
+    if limit_s is None:
+        return None
     raise TookTooLong
 
 
-def _end(child: int) -> None:
+def _end(child: int) -> int:
     with contextlib.suppress(ProcessLookupError):
         os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
+    return os.waitpid(child, 0)[1]
 
 
 def _work_as_child(work: Callable[[Beat], Any], theirs: Connection) -> NoReturn:
     status = 1
     try:
+        gc.freeze()  # what the parent made stays: a session of onnxruntime would wait for threads that are not here
         _limit_memory()
         try:
-            outcome = (True, work(theirs.send))
+            said: _Done | _Raised = _Done(work(lambda limit_s: theirs.send(float(limit_s))))
         except Exception as error:  # noqa: BLE001 - raised again by the parent, whatever it is
-            outcome = (False, error)
-        theirs.send(outcome)
+            said = _Raised(error)
+        theirs.send(said)
         theirs.close()
         status = 0
     finally:
@@ -112,9 +145,9 @@ def _work_as_child(work: Callable[[Beat], Any], theirs: Connection) -> NoReturn:
 
 def _limit_memory() -> None:
     """Let this process grow by no more than `_MEMORY_BYTES`; where the system knows no such limits, there are none."""
-    with contextlib.suppress(ImportError, OSError, ValueError):
-        import resource
-
+    if resource is None:
+        return
+    with contextlib.suppress(OSError, ValueError):
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         now = pages * os.sysconf("SC_PAGE_SIZE")
         resource.setrlimit(resource.RLIMIT_AS, (now + _MEMORY_BYTES, resource.getrlimit(resource.RLIMIT_AS)[1]))

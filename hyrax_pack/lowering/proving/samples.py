@@ -6,7 +6,7 @@ Columns are stacked arrays by path, as a lowered graph takes them; `data_dict` t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -31,12 +31,15 @@ class Samples:
         What cannot be stacked: text, rows of differing shape.
     literals : tuple of float
         The numbers that stand in the text.
+    telling : mapping from path to sequence of float
+        The numbers at which something that is made of a field turns over (see graph.solving).
     """
 
     contract: InputContract
     pools: Mapping[str, NDArray[Any]]
     others: Mapping[str, Sequence[Any]]
     literals: tuple[float, ...] = ()
+    telling: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     def draw(self, size: int, random: Generator, *, stretch: int = 0) -> Columns:
         """Return ordinary columns: two thirds real rows, one third with the values of each field shuffled.

@@ -23,6 +23,7 @@ _PLAIN = (0.0, -0.0, 1.0, -1.0, 0.5, 2.5, -3.5, 8.0, 10.0, 27.0, 1000.0, 2.0**-1
 # What detectors saturate at and catalogues write for "missing", and numbers that no sum of them adds up to exactly.
 _CONSTANTS = (0.1, 0.7, 1 / 3, 99.9, 123.4567, 255.0, 4095.0, 65535.0, -99.0, -999.0, 1e-3, 1e20)
 _SEEN_CONSTANTS = 6
+_WELL_BEYOND = (1.125, 0.875)  # a number at which something turns over
 MOST_ROWS, LEAST_ROWS = 1500, 16
 MOST_BYTES = 8 << 20
 _COMBINED_ROWS = 32
@@ -64,8 +65,13 @@ def stress_columns(samples: Samples, paths: list[str], random: Generator) -> Col
 def _plans(samples: Samples, path: str, random: Generator) -> list[tuple[int, str, Change]]:
     """Return what to do to one field, each with its turn: the lowest come first."""
     pool = samples.pools[path]
-    special, own = special_values(pool.dtype), near_literals(samples.literals, pool.dtype)
-    first = [_everywhere(value) for value in own] + [_in_one_place(value) for value in own]
+    special = special_values(pool.dtype)
+    turning = samples.telling.get(path, ())
+    beyond = [number * factor for number in turning for factor in _WELL_BEYOND] if pool.dtype.kind == "f" else []
+    telling, own = (near_literals(some, pool.dtype) for some in ([*turning, *beyond], samples.literals))
+    own = list(dict.fromkeys([*telling, *own]))
+    first = [_everywhere(value) for value in own]
+    first += [_in_one_place(value) for value in own] if pool[:1].size > 1 else []
     first += [_everywhere(value) for value in _constants(pool, random)]
     changes = [*first, *_changes(special), *([_faint] if pool.dtype.kind == "f" else [])]
     return [(turn, path, change) for turn, change in enumerate(changes)]

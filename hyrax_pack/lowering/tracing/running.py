@@ -52,7 +52,12 @@ class Written:
 
 
 def write_down(
-    text: str, contract: InputContract, slots: Sequence[Slot], shadows: tuple[Columns, Columns], mode: Mode
+    text: str,
+    contract: InputContract,
+    slots: Sequence[Slot],
+    shadows: tuple[Columns, Columns],
+    mode: Mode,
+    graph: Graph | None = None,
 ) -> Written:
     """Trace the function along all its ways.
 
@@ -61,6 +66,8 @@ def write_down(
     shadows : pair of mapping from path to ndarray
         Two batches, stacked: 5 and 7 rows in mode "batch", two rows each in mode "row"; other values, and other sizes
         of free dimensions, in each.
+    graph : Graph, optional
+        An empty one, to write into.
 
     Raises
     ------
@@ -68,7 +75,7 @@ def write_down(
         It cannot be lowered in this mode.
     """
     rules = all_rules()
-    written = Written(mode, Graph(), {}, {})
+    written = Written(mode, graph if graph is not None else Graph(), {}, {})
     ways: list[Way] = []
     results: list[dict[int, Value]] = []
     way: Way | None = Way()

@@ -64,6 +64,39 @@ def test_what_is_wrong_in_every_form_is_marked(name):
     assert words in str(found)
 
 
+IDS = {"data/x": X["data/x"], "data/id": ["int64", [], 10**15, 10**16], "data/u": ["uint64", [], 10**15, 10**16]}
+ONE_NUMBER = {
+    "a number that stands there": "(ids == 9).any()",
+    "one beyond all that is signed": "(u == 12345678901234567890).any()",
+    "one that is calculated": "(ids == 10**17 + 7).any()",
+    "one shifted into its place": "(ids == (1 << 45) + 3).any()",
+    "one in a table": "np.isin(ids, [4711, 815]).any()",
+    "one that is read from text": "(ids == int('4711')).any()",
+    "its digits": "any(str(i).endswith('4711') for i in d['data']['id'])",
+    "one less another": "(ids - 1000 == 4711).any()",
+    "its half": "(ids // 2 == 4711).any()",
+    "its upper bits": "((ids >> 40) == 77).any()",
+    "its upper bits, backwards": "(5 - (ids // 3 + 8) == -1000).any()",
+    "twice a float": "(x * 2 == 2.5).any()",
+    "the root of a float": "(np.sqrt(x) > 1e4).any()",
+}
+
+
+@pytest.mark.parametrize("name", ONE_NUMBER)
+def test_a_rule_for_all_on_one_number_that_was_never_seen_is_found(name):
+    text = HEAD + "    ids, u = np.asarray(d['data']['id']), np.asarray(d['data']['u'])\n"
+    found = build_case(f"{text}    return x * 0 if {ONE_NUMBER[name]} else x\n", IDS).lower()
+    assert isinstance(found, Refusal)
+    assert found.is_unsound
+
+
+def test_a_rule_on_one_number_is_found_behind_many_others():
+    weights = ", ".join(str(number / 100) for number in range(1, 60))
+    text = HEAD + f"    w = np.array([{weights}], np.float32)\n    ids = np.asarray(d['data']['id'])\n"
+    found = build_case(text + "    return x * 0 if (ids == 987654321).any() else x * w[:6]\n", IDS).lower()
+    assert found.is_unsound
+
+
 @pytest.mark.parametrize("name", REPLAYED)
 def test_what_only_a_graph_cannot_say_is_not(name):
     found = build_case(REPLAYED[name], TEXT_AND_CURVES).lower()
