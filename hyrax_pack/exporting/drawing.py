@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import onnx_ir as ir
@@ -27,13 +27,17 @@ from hyrax_pack.exporting.tracing import LEAST_OPSET, OPSET, Traced, guards_in, 
 from hyrax_pack.exporting.trials import PRIMES, traced_batch_size
 from hyrax_pack.exporting.watching import OperatorWatch, UserCode
 from hyrax_pack.exporting.weights import Weights, externalise
+from hyrax_pack.exporting.wide_graph import Exact
 
 OLDER_EXPORTER = "the graph was made by torch's older exporter: its newer one takes no packed sequences"
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A finished graph, before the gate; `layout` is without the slots that no output depends on."""
+    """A finished graph, before the gate; `layout` is without the slots that no output depends on.
+
+    `exact` holds in float64 the constants that were made of others, by their names in the graph.
+    """
 
     graph: bytes
     weights: Weights
@@ -44,6 +48,7 @@ class Drawn:
     heard: tuple[str, ...]
     notes: tuple[str, ...]
     layout: Layout
+    exact: Exact = field(default_factory=dict)
 
 
 def draw_graph(
@@ -86,7 +91,9 @@ def draw_graph(
     weights = externalise(model, scratch)
     graph = ir.to_proto(model).SerializeToString(deterministic=True)
     description = Graph(opset=model.opset_imports[""], ir_version=model.ir_version, inputs=inputs)
-    return Drawn(graph, weights, description, outputs, route, traced.lines, traced.heard, (*notes, *said), layout)
+    return Drawn(
+        graph, weights, description, outputs, route, traced.lines, traced.heard, (*notes, *said), layout, traced.exact
+    )
 
 
 def sample_of(make_slots: MakeSlots, sample: Sequence[int], k: int, layout: Layout) -> Slots:

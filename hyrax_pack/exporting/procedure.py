@@ -2,12 +2,14 @@
 
 measuring: slots -> layout -> answers (float32, float64) -> noise -> independence
 drawing:   sample -> trace -> clean -> prune -> weights
-parity:    the gate
+parity:    the gate, in float32 as production runs it
+meaning:   the graph in float64, where no rounding hides anything
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,6 +25,7 @@ from hyrax_pack.exporting.far_rows import check_far_rows
 from hyrax_pack.exporting.guards import beyond_guards, guards_of
 from hyrax_pack.exporting.imprecise import imprecise_operators
 from hyrax_pack.exporting.independence import Batch, check_extreme_company
+from hyrax_pack.exporting.meaning import Meaning, check_meaning
 from hyrax_pack.exporting.measuring import Measured, measure_model
 from hyrax_pack.exporting.network import Network
 from hyrax_pack.exporting.parity import Gate, Record
@@ -114,7 +117,7 @@ def finished(measured: Measured[Any], drawn: Drawn, batch: Batch, *, fresh: bool
         An extreme row changes its neighbours' answers, and the batch is not declared joint.
     """
     tried, untried = beyond_guards(measured, drawn.heard)
-    records = hold_against(tried, drawn)
+    held = hold_against(tried, drawn)
     if batch == "independent":  # last: where tracing or the gate finds the same fault, they name the line
         check_extreme_company(measured.reference, measured.answers[0].trial, measured.noise)
     return Network(
@@ -124,16 +127,26 @@ def finished(measured: Measured[Any], drawn: Drawn, batch: Batch, *, fresh: bool
         outputs=drawn.outputs,
         layout=drawn.layout,
         batch=batch,
-        parity=report_parity(tried, records, drawn.route, fresh=fresh),
+        parity=report_parity(tried, held.records, held.meaning, drawn.route, fresh=fresh),
         batch_proof=measured.batch_proof,
         route=drawn.route,
-        notes=(*measured.notes, *drawn.notes, *untried, *notes_of(measured, records, fresh=fresh)),
+        notes=(*measured.notes, *drawn.notes, *untried, *notes_of(measured, held.records, fresh=fresh)),
         reference=measured.reference,
     )
 
 
-def hold_against(measured: Measured[Any], drawn: Drawn) -> dict[str, Record]:
+@dataclass(frozen=True)
+class Held:
+    """What the gate saw of each output, and what the comparison in float64 covered."""
+
+    records: dict[str, Record]
+    meaning: Meaning
+
+
+def hold_against(measured: Measured[Any], drawn: Drawn) -> Held:
     """Run the gate: the graph, in the session that production uses, against what answered the trials.
+
+    Then what the graph says, in float64, against the same.
 
     Raises
     ------
@@ -154,7 +167,7 @@ def hold_against(measured: Measured[Any], drawn: Drawn) -> dict[str, Record]:
         raise ParityError(f"the finished graph does not run: {error}{cure}") from error
     records = Gate(drawn.layout, measured.noise, drawn.lines, guards, imprecise).check(session, measured.answers)
     check_far_rows(session, measured.reference, drawn.layout, measured.answers[0].trial.slots)
-    return records
+    return Held(records, check_meaning(session, measured, drawn))
 
 
 def _cure_of_precision(measured: Measured[Any]) -> str:

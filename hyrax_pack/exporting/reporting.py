@@ -9,6 +9,7 @@ from typing import Any
 from hyrax_runtime.manifest import Output
 
 from hyrax_pack.errors import ExportError
+from hyrax_pack.exporting.meaning import Meaning
 from hyrax_pack.exporting.measuring import Measured
 from hyrax_pack.exporting.parity import Record
 from hyrax_pack.exporting.tolerances import Noise
@@ -63,7 +64,9 @@ def _classes_of(name: str, shape: tuple[int, ...], classes: Classes | None) -> t
     return tuple(classes) if shape[1:] == (len(classes),) else None
 
 
-def report_parity(measured: Measured[Any], records: dict[str, Record], route: str, *, fresh: bool) -> dict[str, Any]:
+def report_parity(
+    measured: Measured[Any], records: dict[str, Record], meaning: Meaning, route: str, *, fresh: bool
+) -> dict[str, Any]:
     """What the manifest says of the gate: nothing in it depends on the clock or the machine's name."""
     answers, noise = measured.answers, measured.noise
     return {
@@ -74,6 +77,7 @@ def report_parity(measured: Measured[Any], records: dict[str, Record], route: st
         "batches": [answer.trial.label for answer in answers],
         "sizes": sorted({answer.trial.size for answer in answers}),
         "rows": sum(answer.trial.size for answer in answers),
+        "in_float64": {"rows": meaning.rows, "reason": meaning.reason},
         "outputs": {
             name: {
                 "error": record.error,
@@ -165,4 +169,10 @@ def parity_table(parity: Mapping[str, Any]) -> str:
     sizes = ", ".join(map(str, parity["sizes"]))
     held_out = "" if parity["held_out"] else ", none of them held out"
     lines.append(f"against {parity['reference']}, {parity['rows']} rows in batches of {sizes}{held_out}")
+    wide = parity["in_float64"]
+    lines.append(
+        f"the graph itself not in float64: {wide['reason']}"
+        if wide["reason"]
+        else f"the graph itself in float64: {wide['rows']} rows, the same function"
+    )
     return "\n".join(lines)

@@ -14,18 +14,20 @@ import logging
 import re
 import warnings
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import onnx_ir as ir
 import torch
 from hyrax_runtime.manifest import Slot
 
 from hyrax_pack.exporting.cleaning import line_of_nodes
 from hyrax_pack.exporting.inference import Inference
-from hyrax_pack.exporting.modes import evaluating
+from hyrax_pack.exporting.modes import CAST_AT_ONCE_BYTES, evaluating
 from hyrax_pack.exporting.simplifying import simplify
 from hyrax_pack.exporting.translations import TRANSLATIONS
+from hyrax_pack.exporting.wide_graph import Exact, constants_of, widened
 
 OPSET = 21
 LEAST_OPSET = 18  # torch writes 18 for anything below, without a word
@@ -48,12 +50,14 @@ _GUARD_WITH_CODE = re.compile(r"# (?:[^ ]*/)?(?P<file>[^/ ]+\.py):(?P<line>\d+) 
 class Traced:
     """A graph as torch made it, not yet cleaned.
 
-    `lines` maps node names to the user's lines; `heard` is what torch's shape analysis said.
+    `lines` maps node names to the user's lines; `heard` is what torch's shape analysis said; `exact` holds, in float64,
+    the constants that were made of others on the way, and so rounded once more.
     """
 
     model: ir.Model
     lines: dict[str, str]
     heard: tuple[str, ...]
+    exact: Exact = field(default_factory=dict)
 
 
 def trace(
@@ -92,8 +96,27 @@ def trace(
         )
         if program is None:
             raise RuntimeError("torch.onnx.export gave no program")
-        simplify(program.model)
-    return Traced(program.model, line_of_nodes(program.model), tuple(heard))
+        exact = _simplified(program.model)
+    return Traced(program.model, line_of_nodes(program.model), tuple(heard), exact)
+
+
+def _simplified(model: ir.Model) -> Exact:
+    """Simplify a graph, and the same graph in float64; return the constants that came out more exactly there."""
+    wide = widened(model) if _weights_bytes(model) <= CAST_AT_ONCE_BYTES else None
+    simplify(model)
+    if wide is None:
+        return {}
+    simplify(wide)
+    narrow = constants_of(model)
+    return {
+        name: values
+        for name, values in constants_of(wide).items()
+        if name in narrow and not np.array_equal(values, narrow[name], equal_nan=True)
+    }
+
+
+def _weights_bytes(model: ir.Model) -> int:
+    return sum(value.const_value.nbytes for value in model.graph.initializers.values() if value.const_value is not None)
 
 
 def guards_in(heard: Sequence[str], files: Collection[str]) -> tuple[str, ...]:

@@ -37,6 +37,8 @@ class OperatorWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         Operators that gave floats of less than 64 bits, with their line.
     steps : list of (str, str)
         Operators with their lines, in order, as far as they come from the user's code.
+    halves : bool
+        Whether any of them gave floats of 16 bits.
     asserted : list of str
         Lines of `assert` statements that look at values, and of torch's own assertions.
     """
@@ -48,6 +50,7 @@ class OperatorWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.narrow: dict[str, str] = {}
         self.steps: list[tuple[str, str]] = []
         self.asserted: list[str] = []
+        self.halves = False
 
     @property
     def files(self) -> frozenset[str]:
@@ -58,6 +61,8 @@ class OperatorWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         result = func(*args, **(kwargs or {}))
+        results = result if isinstance(result, (tuple, list)) else (result,)
+        self.halves = self.halves or any(_is_half(value) for value in results)
         name = str(func)
         line = _line_of_frame(sys._getframe(1))
         if not line:
@@ -72,7 +77,7 @@ class OperatorWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
             seen.append(line)
         if torch.Tag.nondeterministic_seeded in func.tags:
             self.random.setdefault(name, line)
-        for value in result if isinstance(result, (tuple, list)) else (result,):
+        for value in results:
             if _is_narrow(value):
                 self.narrow.setdefault(name, line)
         return result
@@ -80,6 +85,10 @@ class OperatorWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 def _is_narrow(value: Any) -> bool:
     return isinstance(value, torch.Tensor) and value.is_floating_point() and value.dtype != torch.float64
+
+
+def _is_half(value: Any) -> bool:
+    return isinstance(value, torch.Tensor) and value.dtype in (torch.float16, torch.bfloat16)
 
 
 class UserCode:

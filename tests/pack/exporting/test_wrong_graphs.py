@@ -20,6 +20,7 @@ from torch import nn
 
 from hyrax_pack.errors import ParityError
 from hyrax_pack.exporting.drawing import Drawn, draw_graph
+from hyrax_pack.exporting.meaning import Meaning
 from hyrax_pack.exporting.measuring import Measured, measure_model
 from hyrax_pack.exporting.procedure import hold_against
 from hyrax_pack.exporting.reference import Reference
@@ -73,13 +74,27 @@ class WithTime(Network):
         return {"scores": answer["scores"], "embedding": torch.cat([answer["embedding"], date[:, None]], dim=1)}
 
 
+class OnPedestal(Network):
+    """Counts come on a level of 1000, which its first normalisation takes off: float32 is left with a few digits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(1, 8, 3, padding=1, padding_mode="replicate")
+        images, _, _ = rows(level=1000.0)(range(8))
+        with torch.no_grad():
+            counts = self.first(torch.from_numpy(images)[:, None])
+            self.norm.running_mean.copy_(counts.mean((0, 2, 3)))
+            self.norm.running_var.copy_(counts.var((0, 2, 3)))
+        self.eval()
+
+
 Make = Callable[[Sequence[int]], tuple[NDArray[Any] | None, ...]]
 
 
-def rows(*, bright: float = 1.0, origin: float = 0.0) -> Make:
-    """120 images and numbers; one image in twenty `bright` times brighter, the numbers counted from `origin`."""
+def rows(*, bright: float = 1.0, origin: float = 0.0, level: float = 0.0) -> Make:
+    """120 images on a `level`, one in twenty `bright` times brighter, and numbers counted from `origin`."""
     rng = np.random.default_rng(0)
-    images = rng.uniform(size=(120, 6, 6)).astype(np.float32)
+    images = rng.uniform(size=(120, 6, 6)).astype(np.float32) + np.float32(level)
     images[8::20] *= np.float32(bright)
     numbers = (rng.normal(size=120) + origin).astype(np.float32)
     return lambda at: (images[list(at)], numbers[list(at)], None)
@@ -92,6 +107,7 @@ BESIDE: dict[str, tuple[type[Network], Make]] = {
     "saturated rows": (Network, rows(bright=3e4)),
     "counts and saturated rows": (WithCounts, rows(bright=3e4)),
     "Julian dates": (WithTime, rows(origin=2_460_000.5)),
+    "a pedestal": (OnPedestal, rows(level=1000.0)),
 }
 
 
@@ -292,8 +308,9 @@ WRONG: dict[str, Change] = {
 
 def test_the_right_graph_passes(right: tuple[Measured, Drawn]) -> None:
     measured, drawn = right
-    records = hold_against(measured, drawn)
-    assert list(records) == ["scores", "embedding"]
+    held = hold_against(measured, drawn)
+    assert list(held.records) == ["scores", "embedding"]
+    assert held.meaning == Meaning(rows=17)
     hold_against(measured, changed(drawn, lambda model: None))
 
 
