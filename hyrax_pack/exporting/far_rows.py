@@ -15,11 +15,16 @@ from numpy.typing import NDArray
 
 from hyrax_pack.errors import ParityError
 from hyrax_pack.exporting.answering import Answering, Outputs
+from hyrax_pack.exporting.constant_rows import CAUSE, constant_rows
 from hyrax_pack.exporting.slots import Layout, Slots, row_count, take
 from hyrax_pack.exporting.watching import UserCode
 
 FACTORS = (10.0, -10.0, 100.0, -100.0, 1000.0, -1000.0)
 ROWS = 8
+OVERFLOW = (
+    "One of them overflows and the other does not: keep what goes into exp, log and powers in bounds, for instance "
+    "with torch.clamp"
+)
 
 
 def check_far_rows(session: Session, reference: Answering, layout: Layout, pool: Slots) -> None:
@@ -47,19 +52,19 @@ def check_far_rows(session: Session, reference: Answering, layout: Layout, pool:
                 f"rows of the data times {factor:g}: the model answers, the graph fails: {error}"
             ) from error
         for name, values in wanted.items():
-            _compare(name, values, found[name], factor)
+            _compare(name, values, found[name], factor, constant_rows(far))
 
 
-def _compare(name: str, wanted: NDArray[Any], found: NDArray[Any], factor: float) -> None:
+def _compare(name: str, wanted: NDArray[Any], found: NDArray[Any], factor: float, constant: NDArray[np.bool_]) -> None:
     if wanted.dtype.kind != "f" or wanted.shape != found.shape:
         return
     apart = np.argwhere(np.isfinite(wanted) != np.isfinite(found))
     if len(apart):
         at = tuple(apart[0])
+        cause = CAUSE if constant[apart[:, 0]].all() and not constant.all() else OVERFLOW
         raise ParityError(
             f"output {name!r}, rows of the data times {factor:g}: row {at[0]} is {found[at]!s} in the graph and "
-            f"{wanted[at]!s} in torch. One of them overflows and the other does not: keep what goes into exp, log and "
-            "powers in bounds, for instance with torch.clamp",
+            f"{wanted[at]!s} in torch. {cause}",
             output=name,
         )
 

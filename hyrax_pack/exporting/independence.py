@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from hyrax_pack.errors import CoupledRowsError
 from hyrax_pack.exporting.answering import Answering, Outputs
+from hyrax_pack.exporting.constant_rows import CAUSE, all_constant
 from hyrax_pack.exporting.noise import Answer, NoiseReport
 from hyrax_pack.exporting.slots import Slots, take
 from hyrax_pack.exporting.tolerances import Noise
@@ -56,13 +57,13 @@ def prove_independence(
         worst, where, differing = _worst(name, answers, measured)
         outputs[name] = {"difference": worst.difference, "tolerance": worst.allowed}
         if differing - measured.unstable:
-            coupled = coupled or (name, where)
+            coupled = coupled or (name, where, differing - measured.unstable)
     if coupled is not None and declared == "independent":
-        name, where = coupled
+        name, where, rows = coupled
         raise CoupledRowsError(
             f"output {name!r}: the same row answers differently by {outputs[name]['difference']:.3g} among "
             f"{answers[0].trial.label} and in a batch of {where.label} (rounding explains "
-            f"{outputs[name]['tolerance']:.2g}). {_cause(reference, name, answers[0].trial, where)}"
+            f"{outputs[name]['tolerance']:.2g}). {_cause(reference, name, answers[0].trial, where, rows)}"
         )
     for output in outputs.values():
         output["difference"] = output["difference"] if np.isfinite(output["difference"]) else "infinite"
@@ -178,8 +179,10 @@ def _with_first_row(slot: NDArray[Any] | None, *, kinds: str, to: Callable[[NDAr
     return changed
 
 
-def _cause(reference: Answering, name: str, pool: Trial, where: Trial) -> str:
-    """Whether it is the company that counts; else the line where the model takes another way."""
+def _cause(reference: Answering, name: str, pool: Trial, where: Trial, rows: set[int]) -> str:
+    """Whether it is the row itself, or the company that counts; else the line where the model takes another way."""
+    if all_constant(pool.slots, sorted(rows), pool.slots):
+        return CAUSE
     if _company_counts(reference, name, pool):
         return (
             "Rows depend on one another: look for statistics over the first axis (mean(0), softmax(0), a norm without "

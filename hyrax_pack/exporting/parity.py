@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from hyrax_pack.errors import HyraxError, ParityError
 from hyrax_pack.exporting.answering import Outputs
+from hyrax_pack.exporting.constant_rows import CAUSE, all_constant
 from hyrax_pack.exporting.noise import Answer, NoiseReport
-from hyrax_pack.exporting.slots import Layout, not_finite_rows
+from hyrax_pack.exporting.slots import Layout, Slots, not_finite_rows
 
 
 @dataclass
@@ -44,7 +45,10 @@ class Record:
 
 @dataclass
 class Fault:
-    """One disagreement: on which output and trial, and in words what was found."""
+    """One disagreement: on which output and trial, and in words what was found.
+
+    `constant`: it is about rows of equal values only.
+    """
 
     output: str
     trial: str
@@ -56,6 +60,7 @@ class Fault:
     not_finite: bool = False
     whole: bool = False
     of_values: bool = False
+    constant: bool = False
 
 
 @dataclass
@@ -70,6 +75,7 @@ class Gate:
     records: dict[str, Record] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     trials: list[str] = field(default_factory=list)
+    pool: Slots = ()
 
     def check(self, session: Session, answers: Sequence[Answer]) -> dict[str, Record]:
         """Run every trial through the graph and compare.
@@ -81,6 +87,7 @@ class Gate:
         """
         self._check_interface(session, answers[0].narrow)
         self.records = {name: Record() for name in answers[0].narrow}
+        self.pool = answers[0].trial.slots
         for answer in answers:
             self.trials.append(answer.trial.label)
             outputs = self._run(session, answer)
@@ -166,6 +173,7 @@ class Gate:
         self.faults[-1].not_finite = bool(odd[rows].all())
         self.faults[-1].whole = found.dtype.kind in "iu"
         self.faults[-1].of_values = True
+        self.faults[-1].constant = all_constant(answer.trial.slots, rows.tolist(), self.pool)
 
     def _fault(
         self,
@@ -208,6 +216,8 @@ class Gate:
     def _pattern(self) -> str:
         wrong = list(dict.fromkeys(fault.trial for fault in self.faults))
         right = [trial for trial in dict.fromkeys(self.trials) if trial not in wrong]
+        if all(fault.constant for fault in self.faults):
+            return CAUSE
         if all(fault.not_finite for fault in self.faults):
             return (
                 "Only rows with NaN or infinities differ: ONNX operators such as MaxPool and ArgMax treat them "
