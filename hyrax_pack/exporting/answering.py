@@ -16,9 +16,18 @@ Outputs = dict[str, NDArray[Any]]
 
 
 class Answering(ABC):
-    """A trained model, or a graph that was made elsewhere."""
+    """A trained model, or a graph that was made elsewhere.
+
+    Attributes
+    ----------
+    layout : Layout
+    declaring_joint, renaming : str
+        How its owner declares the batch joint, or gives an output another name: for refusals.
+    """
 
     layout: Layout
+    declaring_joint = 'set batch = "joint" under [model]'
+    renaming = "give it another key, or name the outputs by [model] outputs"
 
     @abstractmethod
     def run(self, slots: Slots, *, wide: bool = False) -> Outputs:

@@ -89,6 +89,9 @@ def export_given_graph(
 class GivenGraph(Answering):
     """The graph as it was given, run by onnxruntime."""
 
+    declaring_joint = "wrap it with --joint"
+    renaming = "rename it in the graph"
+
     def __init__(self, path: Path, model: ir.Model, layout: Layout, scratch: Path | None) -> None:
         self.layout = layout
         self._portion = _fixed_batch(path, model)

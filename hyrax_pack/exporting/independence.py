@@ -105,7 +105,7 @@ def check_extreme_company(reference: Answering, pool: Trial, noise: NoiseReport)
                 raise CoupledRowsError(
                     f"output {name!r}: where one row is {what}, {who} differently by {found.difference:.3g} (rounding "
                     f"explains {found.allowed:.2g}). Look for a rule over the whole batch (x.max() without an axis); "
-                    'if it is meant, set batch = "joint" under [model]'
+                    f"if it is meant, {reference.declaring_joint}"
                 )
 
 
@@ -186,7 +186,7 @@ def _cause(reference: Answering, name: str, pool: Trial, where: Trial, rows: set
     if _company_counts(reference, name, pool):
         return (
             "Rows depend on one another: look for statistics over the first axis (mean(0), softmax(0), a norm without "
-            'running statistics). If the batch is meant to be one unit, set batch = "joint" under [model]'
+            f"running statistics). If the batch is meant to be one unit, {reference.declaring_joint}"
         )
     line = parting_line(reference.watch(pool.slots), reference.watch(where.slots))
     if line:

@@ -118,7 +118,7 @@ def measure(
     absent = answering.check_repeatable(pool.slots, pool.size)
     trials = [*_trials(make_slots, pool, layout, list(held_out) or list(sample)), *more_trials]
     answers = answer_trials(answering, trials)
-    check_names(layout, answers[0].narrow)
+    check_names(layout, answers[0].narrow, answering.renaming)
     _check_evidence(answers)
     answers, noise, proof = _measure(answering, answers, batch)
     idle = idle_slots(answering, pool.slots) if input_names is None else ()

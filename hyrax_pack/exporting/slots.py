@@ -61,17 +61,16 @@ def not_finite_rows(slots: Slots) -> NDArray[np.bool_]:
     return flags
 
 
-def check_names(layout: Layout, outputs: Iterable[str]) -> None:
+def check_names(layout: Layout, outputs: Iterable[str], cure: str) -> None:
     """Refuse an output that bears the name of one of the graph's inputs, or of a column that predictions have."""
     inputs = {slot.graph_input for _, slot in layout.inputs}
     for name in outputs:
         if name in TAKEN_COLUMNS:
             raise OutputFormError(
-                f"output {name!r} has the name of a column that every table of predictions has: give it another key, "
-                "or name the outputs by [model] outputs"
+                f"output {name!r} has the name of a column that every table of predictions has: {cure}"
             )
         if name in inputs:
-            raise OutputFormError(f"output {name!r} has the name of an input of the graph: give it another key")
+            raise OutputFormError(f"output {name!r} has the name of an input of the graph: {cure}")
 
 
 def row_count(slots: Slots) -> int:

@@ -156,9 +156,29 @@ def test_a_dropout_that_drops_nothing_is_no_randomness(give: Give, model: onnx.M
 def test_rows_that_touch_are_refused_unless_declared(give: Give) -> None:
     mean = helper.make_node("ReduceMean", ["z", "axis"], ["m"], keepdims=1)
     model = graph(product("z"), mean, helper.make_node("Sub", ["z", "m"], ["y"]), axis=np.array([0], np.int64))
-    with pytest.raises(CoupledRowsError):
+    with pytest.raises(CoupledRowsError, match=r"one unit, wrap it with --joint$"):
         give(model)
     assert give(model, batch="joint").batch == "joint"
+
+
+def test_a_rule_over_the_batch_names_the_cure_of_wrapping(give: Give) -> None:
+    """One bright row among them, and all are answered by nought."""
+    limit, nought = np.array(1e3, np.float32), np.array(0, np.float32)
+    rule = (
+        helper.make_node("ReduceMax", ["x"], ["greatest"], keepdims=0),
+        helper.make_node("Greater", ["greatest", "limit"], ["woken"]),
+        helper.make_node("Where", ["woken", "nought", "z"], ["y"]),
+    )
+    with pytest.raises(CoupledRowsError, match=r"if it is meant, wrap it with --joint$"):
+        give(graph(product("z"), *rule, limit=limit, nought=nought))
+
+
+@pytest.mark.parametrize("name", ["object_id", "error"])
+def test_an_output_with_the_name_of_a_column_is_to_be_renamed_in_the_graph(give: Give, name: str) -> None:
+    model = graph(product("y"))
+    model.graph.output[0].name = model.graph.node[0].output[0] = name
+    with pytest.raises(ExportError, match="every table of predictions has: rename it in the graph"):
+        give(model)
 
 
 @pytest.mark.parametrize(
