@@ -4,6 +4,7 @@ decorating.py     @hyrax_model: what is missing or misspelt is named when the cl
 describing.py     ModelSpec: which hook plays which part
 building.py       an instance, with criterion, optimizer and scheduler
 default_input.py  the to_tensor of a class that has none
+quieting.py       torch's remarks on its own state of development, kept from those who train and export
 
 Importing this package does not import torch; decorating or building a class does.
 """

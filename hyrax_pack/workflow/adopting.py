@@ -15,6 +15,7 @@ from hyrax_pack.data import observe_group
 from hyrax_pack.data.tensors import to_torch
 from hyrax_pack.errors import ModelError, UsageError
 from hyrax_pack.model import ModelSpec
+from hyrax_pack.model.quieting import without_torchs_own_talk
 from hyrax_pack.resolving import user_code
 from hyrax_pack.run.folder import FACTS_FILE
 from hyrax_pack.workflow.arguments import check_word
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 OPSET = 21
 
 
+@without_torchs_own_talk()
 def adopt(
     run: str | Path,
     path: str | Path,

@@ -15,6 +15,7 @@ from hyrax_pack.config import Config, load_config
 from hyrax_pack.data import DataProvider, observe_group
 from hyrax_pack.errors import HyraxError
 from hyrax_pack.model import ModelSpec, build_model, describe_model, model_class
+from hyrax_pack.model.quieting import without_torchs_own_talk
 from hyrax_pack.workflow.choosing_form import check_sound, refusal_in_words
 from hyrax_pack.workflow.evidence import Evidence, evidence_group, gather_evidence, record_contract
 from hyrax_pack.workflow.label_inputs import refuse_label_inputs
@@ -58,6 +59,7 @@ class CheckReport:
         return json.dumps({"target": self.target, "passed": self.passed, "findings": findings}, indent=2)
 
 
+@without_torchs_own_talk()
 def check(
     target: str, config: str | Path | None = None, overrides: Sequence[str] = (), *, graph: bool = False
 ) -> CheckReport:

@@ -13,6 +13,7 @@ from hyrax_runtime.replay import compile_function
 from hyrax_pack.capturing import Captured
 from hyrax_pack.data import Group, Observation
 from hyrax_pack.errors import PackError
+from hyrax_pack.model.quieting import without_torchs_own_talk
 from hyrax_pack.run import Run
 from hyrax_pack.training.early import coupled_rows
 from hyrax_pack.workflow.arguments import check_word
@@ -97,6 +98,7 @@ def silent(_: str) -> None:
     """Say nothing."""
 
 
+@without_torchs_own_talk()
 def export(
     run: Run | str | Path,
     path: str | Path,

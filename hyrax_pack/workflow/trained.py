@@ -16,6 +16,7 @@ from hyrax_pack.data import DataProvider
 from hyrax_pack.data.tensors import to_torch
 from hyrax_pack.errors import ChangedSinceError, ModelError, StaleTextError, TrainingError
 from hyrax_pack.model import ModelSpec, build_model, describe_model
+from hyrax_pack.model.quieting import without_torchs_own_talk
 from hyrax_pack.resolving import user_code
 from hyrax_pack.run import Run, load_into, open_run
 from hyrax_pack.run.answers import Answers
@@ -94,6 +95,7 @@ class Trained:
         return to_torch(as_slots(self.function(data_dict), rows=len(data_dict["object_id"])))
 
 
+@without_torchs_own_talk()
 def train(
     config: Settings | None,
     *,
