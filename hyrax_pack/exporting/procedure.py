@@ -33,8 +33,10 @@ from hyrax_pack.exporting.reporting import Classes, describe_outputs, notes_of, 
 from hyrax_pack.exporting.slots import MakeSlots
 from hyrax_pack.exporting.tracing import OPSET
 from hyrax_pack.exporting.trials import Trial
+from hyrax_pack.model.quieting import without_torchs_own_talk
 
 
+@without_torchs_own_talk()
 def export_network(
     model: nn.Module,
     hook: str,

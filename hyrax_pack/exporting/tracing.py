@@ -21,6 +21,7 @@ import numpy as np
 import onnx_ir as ir
 import torch
 from hyrax_runtime.manifest import Slot
+from torch.nn.modules import transformer
 
 from hyrax_pack.exporting.cleaning import line_of_nodes
 from hyrax_pack.exporting.inference import Inference
@@ -82,7 +83,7 @@ def trace(
         Whatever torch raises: see `hyrax_pack.exporting.explaining`.
     """
     shapes = tuple({axis: dim for axis, dim in enumerate(slot.shape) if isinstance(dim, str)} for slot in inputs)
-    with evaluating(inference), quiet(heard), _fresh_dispatch():
+    with evaluating(inference), quiet(heard), _fresh_dispatch(), _transformers_taken_apart():
         program = torch.onnx.export(
             inference,
             tuple(tensors),
@@ -143,6 +144,22 @@ def _fresh_dispatch() -> Iterator[None]:
     finally:
         for cache in caches:
             cache.clear()
+
+
+@contextlib.contextmanager
+def _transformers_taken_apart() -> Iterator[None]:
+    """Let nn.TransformerEncoder take neither its short cut, which is one operator, nor a look at its mask's values.
+
+    Both are only quicker ways to the same answer. The model that the graph is held against goes on taking them.
+    """
+    enabled, detect = torch.backends.mha.get_fastpath_enabled(), transformer._detect_is_causal_mask
+    torch.backends.mha.set_fastpath_enabled(False)
+    transformer._detect_is_causal_mask = lambda mask, is_causal=None, size=None: is_causal is True
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(enabled)
+        transformer._detect_is_causal_mask = detect
 
 
 def _dim_names(shape: dict[int, str]) -> dict[int, str]:

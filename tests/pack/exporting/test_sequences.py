@@ -59,6 +59,43 @@ def test_a_length_fixed_by_the_code_is_refused_by_axis(export: Export, light_cur
         export(unrolled, light_curves)
 
 
+class Encoder(nn.Module):
+    """Layers of nn.TransformerEncoder over steps of 8 numbers, under a mask."""
+
+    def __init__(self, mask: Callable[[torch.Tensor], dict[str, torch.Tensor]]) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), 2)
+        self.mask = mask
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.encoder(x, **self.mask(x))[:, 0]
+
+
+def later(x: torch.Tensor) -> torch.Tensor:
+    """True where a step would see a later one."""
+    return torch.ones(x.shape[1], x.shape[1], dtype=torch.bool).triu(1)
+
+
+def padded(x: torch.Tensor) -> torch.Tensor:
+    return (x == 0).all(-1)
+
+
+MASKS: dict[str, Callable[[torch.Tensor], dict[str, torch.Tensor]]] = {
+    "no later step": lambda x: {"mask": later(x)},
+    "torch's own for that": lambda x: {"mask": nn.Transformer.generate_square_subsequent_mask(x.shape[1])},
+    "no padding": lambda x: {"src_key_padding_mask": padded(x)},
+    "neither": lambda x: {"mask": later(x), "src_key_padding_mask": padded(x)},
+}
+
+
+@pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS.keys())
+def test_a_transformer_is_exported_under_any_mask(export: Export, light_curves: Any, mask: Any) -> None:
+    model = Encoder(mask)
+    assert export(model, light_curves).parity["in_float64"]["reason"] is None
+    assert torch.backends.mha.get_fastpath_enabled()
+
+
 @pytest.mark.parametrize("layer", ["lstm", "gru"])
 def test_recurrent_layers_of_any_length_keep_their_own_operator(export: Export, light_curves: Any, layer: str) -> None:
     for _ in range(2):  # torch's dispatcher remembered the first export and failed the second
