@@ -38,6 +38,7 @@ _JOINT_CASES = 60
 _EXPLAINED_ROWS, _TIMES_MOVED = 4, 16.0
 _ALONE_FIRST, _ALONE_EVERY, _ALONE_LEAST, _ALONE_MOST = 24, 7, 6, 80
 _REPLAYED = "it is replayed; docs/lowering.md says what differs between runtimes"
+_COUNT = "keep what it counts or loops by within bounds: x % n, np.clip(x, low, high)"
 _FILL = "fill what is not finite first: np.where(np.isfinite(x), x, 0)"
 _BOUND = "add a floor that stands above it, or keep what goes in within bounds: np.clip(x, low, high)"
 _FAILURES = (RunError, RuntimeError, ValueError, IndexError, TypeError, NotImplementedError)
@@ -167,7 +168,7 @@ class _Gate:
             cases, self._raising = within_limits(lambda beat: (self.stress_cases(beat), self._raising))
         except TookTooLong as error:
             text = "the function does not come to an end for some values, or asks for more memory than there is"
-            raise _Failed(text) from error
+            raise _Failed(text, hint=_COUNT) from error
         return cases
 
     def stress_cases(self, beat: Beat) -> list[Case]:

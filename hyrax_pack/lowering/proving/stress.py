@@ -19,6 +19,7 @@ from hyrax_pack.lowering.proving.samples import Columns, Generator, Samples, row
 
 _SMALLEST = {2: 2.0**-24, 4: 2.0**-140, 8: 2.0**-1060}
 _LARGE = {2: 2.0**15, 4: 2.0**100, 8: 2.0**100}
+_NO_VALUE = float(np.finfo(np.float32).max)  # what some files write for "no value", of either sign
 _PLAIN = (0.0, -0.0, 1.0, -1.0, 0.5, 2.5, -3.5, 8.0, 10.0, 27.0, 1000.0, 2.0**-17, -(2.0**-17))
 # What detectors saturate at and catalogues write for "missing", and numbers that no sum of them adds up to exactly.
 _CONSTANTS = (0.1, 0.7, 1 / 3, 99.9, 123.4567, 255.0, 4095.0, 65535.0, -99.0, -999.0, 1e-3, 1e20)
@@ -73,6 +74,8 @@ def _plans(samples: Samples, path: str, random: Generator) -> list[tuple[int, st
     first = [_everywhere(value) for value in own]
     first += [_in_one_place(value) for value in own] if pool[:1].size > 1 else []
     first += [_everywhere(value) for value in _constants(pool, random)]
+    if pool.dtype == np.float32:
+        first += [_in_one_place(_NO_VALUE), _in_one_place(-_NO_VALUE)]
     changes = [*first, *_changes(special), *([_faint] if pool.dtype.kind == "f" else [])]
     return [(turn, path, change) for turn, change in enumerate(changes)]
 

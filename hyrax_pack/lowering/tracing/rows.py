@@ -56,6 +56,8 @@ class Rows(Shadowed):
             return self
         if isinstance(key, int):
             return self._entry(key)
+        if isinstance(key, Untouchable):
+            key.refuse()
         return self.trace.refuse(
             "part of the list of rows is taken", hint="turn the list into an array first: np.asarray(rows)"
         )

@@ -86,10 +86,12 @@ def lower_nanmedian(
     ordered, count = np.sort(lines, axis=-1), np.sum(~np.isnan(lines), axis=-1)
     low, high = np.maximum(count - 1, 0) // 2, np.maximum(np.minimum(count // 2, count - 1), 0)
     below, above = _entry(ordered, low), _entry(ordered, high)
-    if lines.dtype == np.float16 and len(axes) < array.ndim and lines.shape[-1] < _LONG_LINE:
-        # numpy takes the median of a masked array: not widened, and of an odd number the middle one twice
-        return kept_axes((below + above) / np.float16(2), array, axes, keepdims)
-    return kept_axes(np.where(low == high, below, halfway(below, above)), array, axes, keepdims)
+    middle = np.where(low == high, below, halfway(below, above))
+    if len(axes) < array.ndim:
+        # of short lines numpy takes the median of a masked array: not widened, of an odd number the middle one twice
+        is_short = trace.array_of(lines.shape[-1] < _LONG_LINE)
+        middle = np.where(is_short, (below + above) / below.dtype.type(2), middle)
+    return kept_axes(middle, array, axes, keepdims)
 
 
 def _without_nan(array: Any, number: float) -> Any:

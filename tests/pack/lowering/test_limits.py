@@ -30,6 +30,7 @@ def test_a_loop_inside_of_numpy_that_does_not_end_is_refused():
     found = build_case(COUNTING_DOWN, fields).lower()
     assert isinstance(found, Refusal)
     assert "does not come to an end for some values" in str(found)
+    assert found.reason.hint.startswith("keep what it counts or loops by within bounds")
     assert not found.is_unsound
 
 

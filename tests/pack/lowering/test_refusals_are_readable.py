@@ -84,6 +84,10 @@ OF_ROWS = [
         "line 4: order=: an order that depends on how the array lies in memory; order='C'",
     ),
     (
+        "return np.stack([d['data']['x'][i - 2] for i, row in enumerate(x, 1)])",
+        "line 4: a row's position in its batch is used as a value",
+    ),
+    (
         "return np.stack([row * i for i, row in enumerate(x, 1)])",
         "line 4: a row's position in its batch is used as a value",
     ),
