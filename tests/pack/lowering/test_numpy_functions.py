@@ -27,7 +27,11 @@ STAYS = {
 RAISES = {  # numpy itself does
     "int32": {"np.divide(x, x[:, :1], out=np.zeros_like(x), where=x[:, :1] != 0)"},
     "int64": {"np.divide(x, x[:, :1], out=np.zeros_like(x), where=x[:, :1] != 0)"},
-    "uint8": {"np.divide(x, x[:, :1], out=np.zeros_like(x), where=x[:, :1] != 0)", "x % -2"},
+    "uint8": {
+        "np.divide(x, x[:, :1], out=np.zeros_like(x), where=x[:, :1] != 0)",
+        "x % -2",
+        "np.unwrap(x, period=2, axis=1)",
+    },
 }
 
 
