@@ -27,6 +27,20 @@ Kinds = Collection[ir.DataType]
 
 HALVES = frozenset({ir.DataType.FLOAT16, ir.DataType.BFLOAT16})
 NARROW = frozenset({ir.DataType.FLOAT, *HALVES})
+# What the reference implementation computes in float32 whatever it is given, by its own code or its function's body.
+_NARROW_OPERATORS = frozenset(
+    {
+        "Attention",
+        "CausalConvWithState",
+        "DequantizeLinear",
+        "DynamicQuantizeLinear",
+        "LinearAttention",
+        "MelWeightMatrix",
+        "QuantizeLinear",
+        "RMSNormalization",
+        "TfIdfVectorizer",
+    }
+)
 # A constant that needs no more bits than this is what its author wrote: 0.5, 5000, not 0.1.
 _BITS_OF_A_ROUND_NUMBER = 12
 
@@ -40,9 +54,16 @@ def widened(model: ir.Model, kinds: Kinds = NARROW) -> ir.Model:
             _widen_values(node.outputs, kinds)
             for attribute in [_widened_attribute(name, each, kinds) for name, each in node.attributes.items()]:
                 node.attributes.add(attribute)
+            if node.op_type == "GroupNormalization":  # in which precision its statistics are
+                node.attributes.add(ir.Attr("stash_type", ir.AttributeType.INT, ir.DataType.DOUBLE))
             if "value" in node.attributes:  # of a Constant: what was widened is a tensor now
                 node.attributes.pop("value_float", None)
     return wide
+
+
+def narrow_operators(model: ir.Model) -> list[str]:
+    """Name the operators of a graph that the reference implementation has no float64 for."""
+    return sorted({node.op_type for node in ir.traversal.RecursiveGraphIterator(model.graph)} & _NARROW_OPERATORS)
 
 
 def holds_halves(model: ir.Model) -> bool:
@@ -174,7 +195,12 @@ def _stand_ins() -> tuple[type, ...]:
                 ).numpy(),
             )
 
-    return (Erf, Conv)
+    class AffineGrid(OpRun):  # type: ignore[misc]  # the reference computes it in float32
+        def _run(self, theta: Any, size: Any, align_corners: int = 0) -> tuple[Any]:
+            grid = torch.nn.functional.affine_grid(_tensor(theta), size.tolist(), align_corners=bool(align_corners))
+            return (grid.numpy(),)
+
+    return (Erf, Conv, AffineGrid)
 
 
 def _tensor(array: Any) -> torch.Tensor:

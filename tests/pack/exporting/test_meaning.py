@@ -43,6 +43,27 @@ RIGHT: dict[str, Answer] = {
 }
 
 
+@pytest.mark.parametrize("level", [100.0, 5000.0], ids=["of 100", "of 5000"])
+def test_a_rotation_of_images_on_a_level_is_the_same_function(
+    export: Export, images: NDArray[np.float32], level: float
+) -> None:
+    """The constants of a rotation move single pixels; and ONNX's own affine grid is in float32."""
+
+    def answer(self: Any, x: torch.Tensor) -> torch.Tensor:
+        turn = torch.tensor([[[0.8, -0.6, 0.0], [0.6, 0.8, 0.0]]]).expand(len(x), 2, 3)
+        grid = F.affine_grid(turn, [len(x), 1, 6, 6], align_corners=False)
+        return F.grid_sample(x[:, None], grid, align_corners=False).flatten(1)
+
+    assert export(answer, images + np.float32(level)).parity["in_float64"]["reason"] is None
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_statistics_of_groups_are_in_float64_too(export: Export, images: NDArray[np.float32], seed: int) -> None:
+    torch.manual_seed(seed)
+    layers = nn.Sequential(nn.Conv2d(1, 8, 3), nn.GroupNorm(2, 8), nn.SiLU(), nn.Flatten(), nn.Linear(128, 3))
+    assert export(layers, images[:, None] * np.float32(1e-4)).parity["in_float64"]["reason"] is None
+
+
 @pytest.mark.parametrize("level", [0.0, 5000.0], ids=["data around 0", "data on a level of 5000"])
 @pytest.mark.parametrize("answer", RIGHT.values(), ids=RIGHT.keys())
 def test_a_right_graph_is_the_same_function(
