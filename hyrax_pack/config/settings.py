@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,12 @@ from hyrax_pack.config.unread import misspelt_tables, unread_tables
 from hyrax_pack.errors import ConfigError, Problem
 
 _REQUIRED = object()
+# What a run reads where it lies, and what it runs on: its numbers do not depend on them.
+_OF_A_MACHINE = (
+    "model.name", "train.device", "train.resume", "data_loader.num_workers", "data_loader.prefetch_factor",
+    "data_loader.pin_memory",
+)  # fmt: skip
+_PLACES = ("data_location", "dataset_class")
 
 
 @dataclass(frozen=True)
@@ -212,6 +219,20 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     if problems:
         raise ConfigError(str(path), problems)
     return Config(source=str(path), base_dir=base_dir, _tables=whole, _chosen=whole)
+
+
+def digest_of_training(text: str) -> str:
+    """Return the sha256 (hex) of what a text of `Config.to_toml` says of training.
+
+    Where things lie and what they run on does not count: that may be edited where a run was moved to another machine.
+    """
+    tables = tomllib.loads(text)
+    counted = sorted(
+        (path, json.dumps(value, sort_keys=True, default=repr))
+        for path, value in _leaves(tables)
+        if not path.startswith("general.") and path not in _OF_A_MACHINE and path.rpartition(".")[2] not in _PLACES
+    )
+    return hashlib.sha256(json.dumps(counted).encode()).hexdigest()
 
 
 def _layer_problems(

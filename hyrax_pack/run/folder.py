@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from hyrax_pack.config import Config, read_config
+from hyrax_pack.config import Config, digest_of_training, read_config
 from hyrax_pack.errors import StorageError, TrainingError
 from hyrax_pack.run.records import Record, read_records
 from hyrax_pack.run.weights import load_into, load_weights
@@ -34,6 +34,9 @@ FORMAT = 1
 _WEIGHTS = "weights"
 _OUTSIDE = "kept_outside"
 _RECORDED = "recorded_sha256"
+SETTINGS_SHA256 = "settings_sha256"
+# Facts that a run has from its first moment.
+_ALWAYS = ("seed", "created", "state", SETTINGS_SHA256)
 
 Which = Literal["best", "last"]
 # Letters that cannot be taken for one another when a path is read aloud.
@@ -75,8 +78,21 @@ class Run:
 
     @cached_property
     def config(self) -> Config:
-        """The settings it was started with."""
-        return read_config(self.path / CONFIG_FILE)
+        """The settings it was started with.
+
+        Raises
+        ------
+        TrainingError
+            The file was edited: the run would bear settings that never trained it.
+        """
+        path = self.path / CONFIG_FILE
+        config = read_config(path)
+        if digest_of_training(path.read_text(encoding="utf-8")) != self.facts.get(SETTINGS_SHA256):
+            raise TrainingError(
+                f"{path}: not the settings that the run was started with; put back what was edited, or start a new "
+                "run. Names and places of files may be edited where a run was moved"
+            )
+        return config
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -85,11 +101,15 @@ class Run:
             facts: dict[str, Any] = json.loads((self.path / FACTS_FILE).read_bytes())
         except (OSError, ValueError) as error:
             raise TrainingError(f"{self.path / FACTS_FILE}: unreadable ({error}); this run cannot be used") from error
-        if facts.get("format") != FORMAT:
+        if not isinstance(facts, dict) or facts.get("format") != FORMAT:
+            found = repr(facts.get("format")) if isinstance(facts, dict) else "none"
             raise TrainingError(
-                f"{self.path / FACTS_FILE}: format {facts.get('format')!r}, expected {FORMAT}; "
+                f"{self.path / FACTS_FILE}: format {found}, expected {FORMAT}; "
                 "use the version of hyrax-pack that made this run folder"
             )
+        missing = [name for name in _ALWAYS if name not in facts]
+        if missing:
+            raise TrainingError(f"{self.path / FACTS_FILE}: lacks {', '.join(missing)}; put the file back")
         return facts
 
     def note(self, facts: Mapping[str, Any]) -> None:
@@ -180,6 +200,8 @@ class Run:
             No epoch was finished yet.
         """
         path = self.weights_path(which)
+        if not path.is_file() and path.name in self.facts.get(_WEIGHTS, {}):
+            raise TrainingError(f"{path}: no such file, though training wrote it; put it back, or take other weights")
         if not path.is_file():
             raise TrainingError(
                 f"{path}: no such file: no epoch of this run was finished. "
@@ -240,12 +262,14 @@ def create_run(config: Config, command: str = "train", *, seed: int | None = Non
         `general.results_dir` cannot be written to.
     """
     results = Path(config.get("general.results_dir")).expanduser().absolute()
+    settings = config.to_toml()
     facts = {
         "format": FORMAT,
         "command": command,
         "created": time.time(),
         "seed": draw_seed(config) if seed is None else seed,
         "state": "running",
+        SETTINGS_SHA256: digest_of_training(settings),
     }
     try:
         results.mkdir(parents=True, exist_ok=True)
@@ -253,7 +277,7 @@ def create_run(config: Config, command: str = "train", *, seed: int | None = Non
         unfinished = results / f".{path.name}"
         unfinished.mkdir()
         try:
-            write_file(unfinished / CONFIG_FILE, config.to_toml())
+            write_file(unfinished / CONFIG_FILE, settings)
             write_file(unfinished / FACTS_FILE, json.dumps(facts, indent=2) + "\n")
             unfinished.rename(path)
         except BaseException:

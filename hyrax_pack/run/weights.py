@@ -78,3 +78,22 @@ def load_into(model: nn.Module, path: Path) -> None:
     state = load_weights(path)
     with user_code(f"{path}: these are not the weights of {spec.name}", TrainingError):
         model.load_state_dict(state)
+    settle_lazy(model)
+
+
+def settle_lazy(model: nn.Module) -> None:
+    """Make lazy layers that weights have given their shape what they are to become.
+
+    torch does so at their first call; where that call is one that may leave no trace, it would be half undone.
+    """
+    from torch.nn.modules.lazy import LazyModuleMixin
+
+    for module in model.modules():
+        hook: Any = getattr(module, "_initialize_hook", None)
+        if not isinstance(module, LazyModuleMixin) or hook is None or module.has_uninitialized_params():
+            continue
+        hook.remove()
+        module._load_hook.remove()
+        del module._initialize_hook, module._load_hook
+        if module.cls_to_become is not None:
+            module.__class__ = module.cls_to_become

@@ -76,7 +76,7 @@ class Checkpoint:
     model : dict
         From `ModelState.capture`.
     identity : dict
-        `class`, `to_tensor_sha256`: whose state this is.
+        `class`, `to_tensor_sha256`, `settings_sha256`, `seed`: whose state this is.
     figures : dict or None
         Of the epoch under way, where its hooks have run and only validation is left.
     """

@@ -12,6 +12,7 @@ from typing import Any
 from hyrax_pack.errors import TrainingError
 from hyrax_pack.resolving import user_code
 from hyrax_pack.run import Journal, Run
+from hyrax_pack.run.folder import SETTINGS_SHA256
 from hyrax_pack.training.checkpoints import Checkpoint, Position, read_checkpoint, write_checkpoint
 from hyrax_pack.training.diverging import FiniteWatch, weights_error
 from hyrax_pack.training.losses import Mean
@@ -101,7 +102,7 @@ class Saver:
             means=means,
             random=generators,
             model=state,
-            identity={"class": self._parts.spec.name, "to_tensor_sha256": self._run.to_tensor_sha256},
+            identity=self._identity(),
             figures=figures,
         )
         path = write_checkpoint(self._run.path, checkpoint, keep=self._run.config.get("train.keep_checkpoints"))
@@ -124,6 +125,10 @@ class Saver:
                 f"{self._run.path}: the checkpoint is of {of}, but model.name leads to {name}; "
                 "put the class back or start a new run"
             )
+        if checkpoint.identity != self._identity():
+            raise TrainingError(
+                f"{self._run.path}: the checkpoint is of another run; put this run's own back, or start a new run"
+            )
         with user_code(f"{self._run.path}: the checkpoint does not fit {name}", TrainingError):
             lost = self._state.restore(checkpoint.model)
         if lost:
@@ -139,6 +144,16 @@ class Saver:
         if checkpoint.position.batch == 0 and self._weights is not None:
             self._weights.write(checkpoint.position)  # the kill may have come between the checkpoint and these
         return replace(checkpoint.position)
+
+    def _identity(self) -> dict[str, str]:
+        """Whose state a checkpoint holds: the same class, function, settings and seed make the same run."""
+        facts = self._run.facts
+        return {
+            "class": self._parts.spec.name,
+            "to_tensor_sha256": self._run.to_tensor_sha256,
+            SETTINGS_SHA256: facts[SETTINGS_SHA256],
+            "seed": str(facts["seed"]),
+        }
 
     def _name_unsaved(self, unsaved: list[str]) -> None:
         """Say what cannot be saved: at the start of the run, and again only for what has come since."""

@@ -139,6 +139,8 @@ def _check_readable(model: torch.nn.Module) -> None:
 def load_best(run: Run, model: torch.nn.Module, state: ModelState) -> None:
     """Put the best epoch's weights, and the state that belongs to them, into the model."""
     path = run.weights("best")
+    if run.facts_of(path) is None:
+        raise TrainingError(f"{path}: not the file that training wrote; put it back, or start a new run")
     load_into(model, path)
     answers = find_answers(path, digest_of(path))
     if answers is not None:

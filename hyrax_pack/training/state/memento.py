@@ -26,7 +26,18 @@ from hyrax_pack.training.state.plain_objects import BOUND, bound_to, is_stateles
 # Objects of torch that are nothing but their attributes.
 _OF_TORCH = ("torch.optim", "torch.amp", "torch.cuda.amp", "torch.nn", "torch.distributions")
 # Objects that hold nothing of a model.
-_TOOLS = ("_thread", "threading", "_io", "io", "queue", "_queue", "socket", "multiprocessing", "weakref")
+_TOOLS = (
+    "torch.utils.hooks",
+    "_thread",
+    "threading",
+    "_io",
+    "io",
+    "queue",
+    "_queue",
+    "socket",
+    "multiprocessing",
+    "weakref",
+)
 _ATOMS = (type(None), bool, int, float, complex, str, bytes, np.generic, torch.dtype, torch.device)
 
 
@@ -98,7 +109,7 @@ class Memento:
             self._keep_state(value, path)
 
     def _keep_tensor(self, tensor: torch.Tensor, *, content: bool) -> None:
-        if id(tensor) in self._seen:
+        if id(tensor) in self._seen or nn.parameter.is_lazy(tensor):  # nothing is in it yet
             return
         self._seen[id(tensor)] = tensor
         if not tensor.is_leaf:  # a part of a graph: to write into it would break its backward pass

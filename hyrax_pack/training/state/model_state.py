@@ -16,6 +16,7 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from hyrax_pack.run.weights import settle_lazy
 from hyrax_pack.training.state.decoding import Decoder, Lost
 from hyrax_pack.training.state.encoding import Encoded, Encoder, Own, Unsaved
 from hyrax_pack.training.state.outside import Outside
@@ -77,6 +78,7 @@ class ModelState:
         """Put everything back; say what could not be put back, and why."""
         model = self._model
         model.load_state_dict(_decoded_weights(state["weights"]))
+        settle_lazy(model)
         lost = self.restore_for_inference(state)
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(name not in state["frozen"])

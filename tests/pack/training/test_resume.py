@@ -244,3 +244,16 @@ def test_the_command_killed_at_a_random_time_from_its_first_moment_on_ends_as_if
         assert run_command([*command, "--resume", str(made[0])], None) == 0
         assert contents(open_run(made[0])) == reference
     assert begun > 4
+
+
+def test_layers_that_the_first_batch_shapes_go_on_and_are_brought_back(
+    train: Train, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = train("plain.py:Unshaped", split__validate=0.3, train__epochs=3)
+    expected = contents(run)
+    assert "nobody can undo" not in capsys.readouterr().err
+    (run.path / "checkpoint_epoch_3.pt").unlink()
+    run.note({"state": "interrupted"})
+    assert contents(train_run(None, resume=run.path, progress=False, track=False)) == expected
+    model = load_trained(run).model
+    assert [type(layer).__name__ for layer in model.layer] == ["Linear", "BatchNorm1d", "Linear"]

@@ -13,8 +13,9 @@ import pytest
 
 from hyrax_pack.config import load_config
 from hyrax_pack.errors import ConfigError, HyraxError, TrainingError
-from hyrax_pack.run import create_run, list_runs, lock_folder, newest_run, open_run
+from hyrax_pack.run import Run, create_run, list_runs, lock_folder, newest_run, open_run
 from hyrax_pack.training import train_run
+from hyrax_pack.workflow import load_trained
 from tests.pack.training.conftest import MODELS, MakeConfig, Train, contents, in_child
 
 
@@ -104,6 +105,72 @@ def test_what_a_file_draws_at_random_when_it_is_loaded_is_the_same_in_a_run_that
     assert in_child(lambda: train_run(None, resume=run.path, progress=False, track=False)) == 0
     assert "training/epoch/noise" in records[-1] or "training/epoch/noise" in records[-2]
     assert (run.path / "metrics.jsonl").read_bytes() == whole
+
+
+def edit(run: Run, before: str, after: str) -> None:
+    path = run.path / "runtime_config.toml"
+    text = path.read_text()
+    assert before in text
+    path.write_text(text.replace(before, after))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("lr = 0.1", "lr = 0.5"),
+        ("epochs = 2", "epochs = 4"),
+        ("rng_seed = 0", "rng_seed = 1"),
+        ('"label"', '"labels"'),
+        ("[optimizer]", "[optimizer]\nmomentum = 0.9"),
+    ],
+)
+def test_edited_settings_of_a_run_are_refused_when_it_goes_on_or_is_exported(
+    train: Train, before: str, after: str
+) -> None:
+    path = train().path
+    edit(open_run(path), before, after)
+    words = r"runtime_config\.toml: not the settings that the run was started with; put back what was edited"
+    with pytest.raises(TrainingError, match=words):
+        load_trained(path)
+    open_run(path).note({"state": "interrupted"})
+    with pytest.raises(TrainingError, match=words):
+        train_run(None, resume=path, progress=False, track=False)
+
+
+def test_names_and_places_may_be_edited_where_a_run_was_moved(train: Train, tmp_path: Path) -> None:
+    run = train()
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "plain.py").write_text((MODELS / "plain.py").read_text())
+    edit(run, f"{MODELS}/plain.py:Plain", "plain.py:Plain")
+    edit(run, f'base_dir = "{run.config.base_dir}"', f'base_dir = "{tmp_path / "here"}"')
+    edit(run, 'device = "cpu"', 'device = "auto"')
+    assert open_run(run.path).config.get("model.name") == "plain.py:Plain"
+
+
+def test_a_checkpoint_of_another_run_is_refused(train: Train) -> None:
+    run, other = train(train__epochs=3), train(train__epochs=3, train__seed=4)
+    run.note({"state": "interrupted"})
+    (run.path / "checkpoint_epoch_3.pt").unlink()
+    (run.path / "checkpoint_epoch_2.pt").write_bytes((other.path / "checkpoint_epoch_2.pt").read_bytes())
+    with pytest.raises(TrainingError, match="the checkpoint is of another run; put this run's own back"):
+        train_run(None, resume=run.path, progress=False, track=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [("[1]", "format none, expected 1"), ('{"format": 1, "created": 1.5}', "lacks seed, state")]
+)
+def test_facts_that_are_none_are_one_line(train: Train, text: str, words: str) -> None:
+    run = train()
+    (run.path / "run.json").write_text(text)
+    with pytest.raises(TrainingError, match=f"run.json: {words}"):
+        _ = run.facts
+
+
+def test_weights_that_are_gone_are_not_said_to_be_those_of_an_unfinished_run(train: Train) -> None:
+    run = train()
+    run.weights("best").unlink()
+    with pytest.raises(TrainingError, match=r"weights\.pt: no such file, though training wrote it; put it back"):
+        run.weights("best")
 
 
 def test_what_is_no_run_folder_is_refused(tmp_path: Path) -> None:

@@ -40,6 +40,15 @@ class Plain(nn.Module):
 
 
 @hyrax_model
+class Unshaped(Plain):
+    """Layers that get their shape from the first batch."""
+
+    def __init__(self, config, data_sample):
+        super().__init__(config, data_sample)
+        self.layer = nn.Sequential(nn.LazyLinear(8), nn.LazyBatchNorm1d(), nn.LazyLinear(10))
+
+
+@hyrax_model
 class Watched(Plain):
     """Tells the file named in its settings which rows it saw, and in which mode; with every hook."""
 
