@@ -10,8 +10,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from hyrax_pack.run.weights import settle_lazy
 from hyrax_pack.training.state.encoding import DEVICE, Encoded, Own, has_state
 from hyrax_pack.training.state.generators import GENERATORS
+from hyrax_pack.training.state.modules import attributes_of, fill_buffers
 from hyrax_pack.training.state.plain_objects import (
     BOUND,
     bound_to,
@@ -76,6 +78,8 @@ class Decoder:
             return self._object(number, content, there)
         if kind == "bound":
             return self._bound(content, current)
+        if kind == "module":
+            return self._module(content, current)
         if kind in ("state", "optimizer"):
             return self._state(kind, content, current)
         for name, of_kind, _read, write in GENERATORS:
@@ -152,6 +156,29 @@ class Decoder:
         if kind == "optimizer":
             self._add_groups(current, content[1])
         current.load_state_dict(self.decode(content[0], dict(current.state_dict())))
+        return current
+
+    def _module(self, content: list[Any], current: Any) -> nn.Module:
+        if not isinstance(current, nn.Module):
+            raise Lost("a module that was made after __init__; make it there")
+        state, attributes, beside = content
+        current.load_state_dict(self.decode(state, dict(current.state_dict())))
+        settle_lazy(current)
+        now = {path: value for path, _, _, value in attributes_of(current)}
+        modules = dict(current.named_modules())
+        for path, encoded in attributes:
+            owner, _, name = path.rpartition(".")
+            restored = self.decode(encoded, now.get(path))
+            if owner in modules and restored is not now.get(path, self):
+                setattr(modules[owner], name, restored)
+        found = self.decode(beside, None)
+        fill_buffers(current, found["buffers"])
+        for name, parameter in current.named_parameters():
+            gradient = found["gradients"].get(name)
+            parameter.requires_grad_(name not in found["frozen"])
+            parameter.grad = None if gradient is None else gradient.to(parameter.device)
+        for name, module in modules.items():
+            module.training = name not in found["modes"]
         return current
 
     def _add_groups(self, optimizer: Any, groups: list[list[str]]) -> None:

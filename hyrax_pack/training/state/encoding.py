@@ -28,6 +28,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from hyrax_pack.training.state.generators import GENERATORS
+from hyrax_pack.training.state.modules import attributes_of, buffers_outside
 from hyrax_pack.training.state.plain_objects import (
     BOUND,
     CODE,
@@ -94,6 +95,8 @@ class Encoder:
         self._own = own.references()
         self._numbers: dict[int, tuple[int, Any]] = {}  # with the value, or its id might be given to another
         self._next = self._depth = 0
+        # What a module that stands in a list holds, and no checkpoint can.
+        self.unsaved_inside: list[str] = []
 
     def encode(self, value: Any) -> Encoded:
         """Encode one value.
@@ -156,6 +159,7 @@ class Encoder:
         yield "dict", lambda value: isinstance(value, dict), self._pairs
         yield "bound", lambda value: isinstance(value, BOUND), self._bound
         yield "optimizer", lambda value: isinstance(value, Optimizer), self._optimizer
+        yield "module", lambda value: isinstance(value, nn.Module), self._module
         yield "state", has_state, lambda value: [self.encode(dict(value.state_dict()))]
         for name, kind, read, _write in GENERATORS:
             yield name, _is_a(kind), lambda value, read=read: [self.encode(read(value))]  # type: ignore[misc]
@@ -181,6 +185,23 @@ class Encoder:
     def _bound(self, value: Any) -> list[Any]:
         name = getattr(value, "__name__", None) or inner_name(value)
         return [name, [self.encode(item) for item in bound_to(value)]]
+
+    def _module(self, value: nn.Module) -> list[Any]:
+        """A module that is no part of the model, as one in a list: its state_dict, and what stands beside that."""
+        attributes = []
+        for path, _module, _name, item in attributes_of(value):
+            try:
+                attributes.append([path, self.encode(item)])
+            except Unsaved as verdict:
+                self.unsaved_inside.append(f"{type(value).__name__}.{path} ({verdict})")
+        named = list(value.named_parameters())
+        beside = {
+            "buffers": buffers_outside(value),
+            "gradients": {name: one.grad for name, one in named if one.grad is not None},
+            "frozen": [name for name, one in named if not one.requires_grad],
+            "modes": [name for name, module in value.named_modules() if not module.training],
+        }
+        return [self.encode(dict(value.state_dict())), attributes, self.encode(beside)]
 
     def _optimizer(self, value: Optimizer) -> list[Any]:
         """Its state, and the names of each group's parameters: a group may have been added since it was made."""

@@ -19,12 +19,10 @@ from torch.optim.lr_scheduler import LRScheduler
 from hyrax_pack.run.weights import settle_lazy
 from hyrax_pack.training.state.decoding import Decoder, Lost
 from hyrax_pack.training.state.encoding import Encoded, Encoder, Own, Unsaved
+from hyrax_pack.training.state.modules import attributes_of, buffers_outside, fill_buffers
 from hyrax_pack.training.state.outside import Outside
 from hyrax_pack.training.state.plain_objects import CODE, is_stateless, name_of_code
 
-# Attributes that torch itself keeps on every module.
-_OF_TORCH = frozenset(vars(nn.Module()))
-_SCALARS = (type(None), bool, int, float, str)
 # What inference has no use for.
 _OF_TRAINING = (Optimizer, LRScheduler, torch.amp.GradScaler)
 
@@ -60,7 +58,7 @@ class ModelState:
         weights, unsaved_weights = _encoded_weights(self._model)
         state = {
             "weights": weights,
-            "buffers": self._buffers(),
+            "buffers": buffers_outside(self._model),
             "attributes": attributes,
             "outside": self._outside.changed(),
             "frozen": [name for name, parameter in named if not parameter.requires_grad],
@@ -72,7 +70,7 @@ class ModelState:
     def capture_for_inference(self) -> dict[str, Any]:
         """What stands outside of the state_dict and may change what the model answers."""
         attributes, _unsaved = self._encode(without=_OF_TRAINING)
-        return {"buffers": self._buffers(), "attributes": attributes, "outside": self._outside.changed()}
+        return {"buffers": buffers_outside(self._model), "attributes": attributes, "outside": self._outside.changed()}
 
     def restore(self, state: Mapping[str, Any]) -> list[str]:
         """Put everything back; say what could not be put back, and why."""
@@ -90,22 +88,13 @@ class ModelState:
 
     def restore_for_inference(self, state: Mapping[str, Any]) -> list[str]:
         """Put back what stands outside of the state_dict; say what could not be put back, and why."""
-        buffers = dict(self._model.named_buffers())
-        with torch.no_grad():
-            for name, buffer in state["buffers"].items():
-                if name in buffers:
-                    _fill_buffer(self._model, name, buffers[name], buffer)
+        fill_buffers(self._model, state["buffers"])
         lost = self._decode(state["attributes"])
         try:
             self._outside.restore(state["outside"])
         except Lost as verdict:
             lost.append(str(verdict))
         return lost
-
-    def _buffers(self) -> dict[str, torch.Tensor]:
-        """Those outside of the state_dict."""
-        kept = self._model.state_dict(keep_vars=True)
-        return {name: buffer for name, buffer in self._model.named_buffers() if name not in kept}
 
     def _replaced(self) -> list[str]:
         return [
@@ -116,7 +105,7 @@ class ModelState:
 
     def _nameless(self) -> Iterator[tuple[str, Any]]:
         """Attributes of a kind that never changes and has no name to be found by."""
-        for path, _, _, value in _attributes(self._model):
+        for path, _, _, value in attributes_of(self._model):
             if is_stateless(value) and not (isinstance(value, CODE) and name_of_code(value)):
                 yield path, value
 
@@ -125,7 +114,7 @@ class ModelState:
         attributes: dict[str, Encoded] = {}
         unsaved: list[str] = []
         encoder = Encoder(Own.of(self._model))
-        for path, _module, _name, value in _attributes(self._model):
+        for path, _module, _name, value in attributes_of(self._model):
             if isinstance(value, without):
                 continue
             try:
@@ -135,11 +124,11 @@ class ModelState:
                 continue
             if encoded != ["same"]:
                 attributes[path] = encoded
-        return attributes, unsaved
+        return attributes, [*unsaved, *encoder.unsaved_inside]
 
     def _decode(self, attributes: Mapping[str, Encoded]) -> list[str]:
         """Put the attributes back; say which could not be."""
-        current = {path: value for path, _, _, value in _attributes(self._model)}
+        current = {path: value for path, _, _, value in attributes_of(self._model)}
         modules = dict(self._model.named_modules())
         decoder = Decoder(Own.of(self._model))
         lost = []
@@ -173,21 +162,3 @@ def _encoded_weights(model: nn.Module) -> tuple[dict[str, Any], list[str]]:
 def _decoded_weights(state: Mapping[str, Any]) -> dict[str, Any]:
     decoder = Decoder(Own())
     return {name: decoder.decode(value[1], None) if isinstance(value, list) else value for name, value in state.items()}
-
-
-def _fill_buffer(model: nn.Module, name: str, there: torch.Tensor, value: torch.Tensor) -> None:
-    if there.shape == value.shape:
-        there.copy_(value)
-    else:
-        owner, _, last = name.rpartition(".")
-        model.get_submodule(owner)._buffers[last] = value.to(there.device, copy=True)
-
-
-def _attributes(model: nn.Module) -> Iterator[tuple[str, nn.Module, str, Any]]:
-    """Dotted path, owner, name and value of every attribute that training may change."""
-    for prefix, module in model.named_modules():
-        of_torch = type(module).__module__.split(".", 1)[0] == "torch"
-        for name, value in list(vars(module).items()):
-            # A layer of torch keeps what it learns in its state_dict; its settings are scalars.
-            if name not in _OF_TORCH and (not of_torch or isinstance(value, _SCALARS)):
-                yield f"{prefix}.{name}" if prefix else name, module, name, value
