@@ -13,8 +13,13 @@ from hyrax_pack.resolving import register_class, resolve_class
 from hyrax_pack.run import Run
 
 
-def class_of_run(run: Run, config: Config) -> type:
+def class_of_run(run: Run, config: Config, *, goes_on: bool = False) -> type:
     """Return the class that a run trained, by the name in its settings; else from the file that it stood in then.
+
+    Parameters
+    ----------
+    goes_on : bool
+        Whether the run is to go on; else it is exported. For the cure where the class is not to be had here.
 
     Raises
     ------
@@ -31,6 +36,8 @@ def class_of_run(run: Run, config: Config) -> type:
             raise
         name, file = origin["name"], origin.get("file")
         here = f'Export there: hyrax_pack.export("{run.path}", "model.hyrax")'
+        if goes_on:
+            here = f'Go on there: hyrax_pack.train(None, resume="{run.path}")'
         if file is None:
             raise TrainingError(f"{run.path.name}: {name} was defined in a notebook. {here}") from error
         if not Path(file).is_file():

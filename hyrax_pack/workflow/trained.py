@@ -130,7 +130,16 @@ def train(
 
     check_words("accept", accept, Literal["code", "data"])
     settings = None if config is None else as_config(config)
+    if resume is not None:
+        _know_class_of(Path(resume))
     return train_run(settings, resume=resume, accept=accept, progress=progress)
+
+
+def _know_class_of(resume: Path) -> None:
+    """Find the class of a run that goes on where it was registered by a script: its settings have the bare name."""
+    run = open_run(resume.parent if resume.is_file() else resume)
+    if run.facts["state"] != "finished" and "class_from" in run.facts and "." not in str(run.config.get("model.name")):
+        class_of_run(run, run.config, goes_on=True)
 
 
 def settings_for(config: Path | None, overrides: Sequence[str] = (), resume: Path | None = None) -> Config | None:

@@ -83,3 +83,14 @@ def test_a_class_of_a_notebook_says_to_export_there(tmp_path: Path) -> None:
         TrainingError, match=r"InNotebook was defined in a notebook\. Export there: hyrax_pack\.export\("
     ):
         load_trained(run)
+
+
+def test_a_run_of_a_script_goes_on_by_the_command_that_an_interruption_names(tmp_path: Path) -> None:
+    said = []
+    for name, guarded in (("InScript", True), ("InOpenScript", False)):
+        run = run_script(tmp_path, name, guarded=guarded)
+        run.note({"state": "interrupted"})
+        command = [sys.executable, "-m", "hyrax_pack.cli", "train", "--resume", str(run.path)]
+        said.append(subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True))
+    assert [each.returncode for each in said] == [0, 1]
+    assert "would run its line 38. Go on there: hyrax_pack.train(None, resume=" in said[1].stderr

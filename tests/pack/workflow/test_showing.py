@@ -78,7 +78,7 @@ def test_a_run_without_a_finished_epoch_has_nothing_to_plot(tmp_path: Path) -> N
         pytest.param(CONFIG_FILE, "[train]\nepocs = 3\n", "unknown key", id="settings of another version"),
         pytest.param(CONFIG_FILE, "[train", "not TOML", id="settings that are no TOML"),
         pytest.param(FACTS_FILE, "{", "run.json", id="facts that are no JSON"),
-        pytest.param(FACTS_FILE, '{"format": 1}', "run.json lacks 'state'", id="facts without a state"),
+        pytest.param(FACTS_FILE, '{"format": 1}', "run.json: lacks seed, created, state", id="facts without a state"),
         pytest.param(METRICS_FILE, '{"epoch": 1, "training/epoch/loss": {}}\n', "", id="figures that are no numbers"),
     ],
 )
