@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from hyrax_pack.run.folder import CONFIG_FILE, FACTS_FILE, Run, open_run
 from hyrax_pack.run.locking import is_locked
 from hyrax_pack.run.records import TRAINING_LOSS, VALIDATION_LOSS, Record
 
+_STAMP = len("YYYYmmdd-HHMMSS")
 _NAME = re.compile(r"\d{8}-\d{6}-(?P<command>.+)-[0-9A-Za-z_-]{4}")
 
 
@@ -143,7 +145,10 @@ def best_metric(records: list[Record]) -> str | None:
 
 
 def _runs_in(results: Path, command: str) -> list[Run]:
-    """Newest first: by the second in the name, then by the exact time in the facts."""
+    """Newest first, by the time in the facts.
+
+    That in the name is of a clock on the wall: it is put back in autumn, and another one hangs in another time zone.
+    """
     if not results.is_dir():
         return []
     found = []
@@ -156,11 +161,18 @@ def _runs_in(results: Path, command: str) -> list[Run]:
             and (folder / FACTS_FILE).is_file()
         ):
             found.append(open_run(folder))
-    return sorted(found, key=lambda run: (run.path.name[:15], _created(run)), reverse=True)
+    return sorted(found, key=lambda run: _created(run) or _named(run), reverse=True)
 
 
 def _created(run: Run) -> float:
     try:
         return float(run.facts["created"])
-    except (HyraxError, LookupError, TypeError, ValueError):  # sorted by its name alone
+    except (HyraxError, LookupError, TypeError, ValueError):  # sorted by its name
+        return 0.0
+
+
+def _named(run: Run) -> float:
+    try:
+        return time.mktime(time.strptime(run.path.name[:_STAMP], "%Y%m%d-%H%M%S"))
+    except (ValueError, OverflowError):
         return 0.0

@@ -190,6 +190,15 @@ def test_the_newest_run_is_the_one_begun_last_within_a_second_too(config: MakeCo
     assert [one.run for one in list_runs(tmp_path / "results")] == runs[::-1]
 
 
+def test_the_newest_run_is_the_one_begun_last_though_the_clock_on_the_wall_was_put_back(
+    config: MakeConfig, tmp_path: Path
+) -> None:
+    first, second = create_run(config()), create_run(config())
+    first = Run(first.path.rename(first.path.with_name(f"20991025-023000{first.path.name[15:]}")))
+    assert newest_run(tmp_path / "results") == second
+    assert [one.run for one in list_runs(tmp_path / "results")] == [second, first]
+
+
 def test_a_list_of_runs_shows_what_became_of_each(train: Train, tmp_path: Path) -> None:
     train(split__validate=0.3, train__epochs=3)
     (one,) = list_runs(tmp_path / "results")
