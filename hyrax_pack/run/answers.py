@@ -65,17 +65,22 @@ def answers_path(weights: Path) -> Path:
     return weights.with_name(weights.stem + SUFFIX)
 
 
+def set_aside_path(weights: Path) -> Path:
+    """Where those of the weights from before stand, while new ones take their place."""
+    path = answers_path(weights)
+    return path.with_name(path.name + _BEFORE)
+
+
 def set_aside(weights: Path) -> None:
     """Keep the answers that stand there, until the new weights have taken their place."""
     path = answers_path(weights)
     if path.is_file():
-        path.replace(path.with_name(path.name + _BEFORE))
+        path.replace(set_aside_path(weights))
 
 
 def drop_aside(weights: Path) -> None:
     """Remove what was set aside."""
-    path = answers_path(weights)
-    path.with_name(path.name + _BEFORE).unlink(missing_ok=True)
+    set_aside_path(weights).unlink(missing_ok=True)
 
 
 def find_answers(weights: Path, sha256: str) -> Path | None:
@@ -86,8 +91,7 @@ def find_answers(weights: Path, sha256: str) -> Path | None:
     TrainingError
         A file of answers cannot be read.
     """
-    path = answers_path(weights)
-    for file in (path, path.with_name(path.name + _BEFORE)):
+    for file in (answers_path(weights), set_aside_path(weights)):
         if file.is_file() and read_answers(file).weights_sha256 == sha256:
             return file
     return None

@@ -1,6 +1,7 @@
 """The steps in their order: what the commands call, and what a notebook calls.
 
 trained.py   a run folder, back as a model, its data and its to_tensor
+holding.py         its weights, held still where it is still training
 recognising.py     whether it answers as in training
 changed_text.py    whether a to_tensor that was edited since makes the same tensors
 other_settings.py  settings that may be given at export

@@ -25,6 +25,7 @@ from hyrax_pack.training.origin import changes_of_code
 from hyrax_pack.workflow.arguments import check_word, check_words
 from hyrax_pack.workflow.changed_text import rows_made_alike
 from hyrax_pack.workflow.class_of_run import class_of_run
+from hyrax_pack.workflow.holding import held_still
 from hyrax_pack.workflow.other_settings import describe_settings, settings_of_export
 from hyrax_pack.workflow.recognising import check_answers, check_tensors, recorded_answers
 
@@ -201,16 +202,23 @@ def load_trained(
     check_word("to_tensor", to_tensor, Literal["class", "run"])
     check_words("accept", accept, Accept)
     run = open_run(run) if isinstance(run, str | Path) else run
+    with held_still(run, run.weights(weights)) as weights_file:
+        return _bring_back(run, weights_file, own_text=to_tensor == "run", accept=accept, settings=settings)
+
+
+def _bring_back(
+    run: Run, weights_file: Path, *, own_text: bool, accept: Collection[str], settings: Config | None
+) -> Trained:
+    """Bring a run back with the weights of a file, which nobody replaces meanwhile."""
     config, changes = settings_of_export(run, settings)
     text = run.to_tensor_text
-    weights_file = run.weights(weights)
     facts = run.facts_of(weights_file)
     accepted = _check_weights(run, weights_file, facts, accept)
     answers = recorded_answers(run, weights_file, facts)
     cls = class_of_run(run, config)
     spec = describe_model(cls)
     provider = DataProvider(config, form=spec.form)
-    captured = _captured(run, spec, text, provider, own=to_tensor == "run")
+    captured = _captured(run, spec, text, provider, own=own_text)
     notes = [] if captured.sha256 == run.to_tensor_sha256 else [_SAME_TENSORS]
     function = compile_protected(captured.text, on_copy=True)
     sample = provider.group("train").data_dict([0])

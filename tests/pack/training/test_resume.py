@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import subprocess
 import sys
+import time
+import warnings
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -244,6 +248,29 @@ def test_the_command_killed_at_a_random_time_from_its_first_moment_on_ends_as_if
         assert run_command([*command, "--resume", str(made[0])], None) == 0
         assert contents(open_run(made[0])) == reference
     assert begun > 4
+
+
+def test_a_run_is_brought_back_while_it_goes_on_training(config: MakeConfig) -> None:
+    chosen = config(train__epochs=100_000)
+    results = Path(chosen.get("general.results_dir"))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*fork\\(\\) may lead to deadlocks.*", category=DeprecationWarning)
+        child = os.fork()
+    if not child:
+        with suppress(BaseException):
+            train_run(chosen, progress=False, track=False)
+        os._exit(0)
+    try:
+        until = time.monotonic() + 60
+        while not list(results.glob("*/weights.pt")) and time.monotonic() < until:
+            time.sleep(0.05)
+        for which in ("best", "last") * 3:
+            trained = load_trained(newest_run(results), weights=which)
+            assert trained.weights is not None
+            assert not trained.accepted
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
 
 
 def test_layers_that_the_first_batch_shapes_go_on_and_are_brought_back(
