@@ -303,13 +303,13 @@ def test_a_class_without_fields_or_length_is_refused(configure: Configure) -> No
 def test_one_data_set_is_opened_once_for_all_groups(configure: Configure) -> None:
     opened = []
 
-    class Counting(Stars):
+    class CountedStars(Stars):
         def __init__(self) -> None:
             super().__init__()
             opened.append(1)
 
-    request = {"data": {"dataset_class": "Counting"}}
-    provider = DataProvider(configure(Counting, requests={"train": request, "validate": request, "infer": request}))
+    request = {"data": {"dataset_class": "CountedStars"}}
+    provider = DataProvider(configure(CountedStars, requests={"train": request, "validate": request, "infer": request}))
     assert len(sizes(provider)) == 4
     assert opened == [1]
 
