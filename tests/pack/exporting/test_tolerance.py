@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 from torch import nn
 
-from hyrax_pack.errors import NoiseError, ParityError
+from hyrax_pack.errors import CoupledRowsError, NoiseError, ParityError
 from hyrax_pack.exporting import Network, parity_table
 from hyrax_pack.exporting.answering import Answering, Outputs
 from hyrax_pack.exporting.drawing import draw_graph
@@ -116,6 +117,41 @@ def test_a_model_in_half_precision_is_held_to_its_own_noise(export: Export) -> N
     model.linear.half()
     network = export(model)
     assert 1e-4 < np.max(network.outputs[0].tolerance) < 5e-2
+
+
+class Precise(nn.Module):
+    """Five layers in float64: a row's answer differs from batch to batch by some tens of units in the last place."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        sizes = [8, 256, 256, 256, 256, 4]
+        self.net = nn.Sequential(*(nn.Linear(one, other) for one, other in itertools.pairwise(sizes))).double()
+
+    def forward(self, batch: Any) -> torch.Tensor:
+        return self.net(batch.double() * 1e4)
+
+
+class PreciseAndCoupled(Precise):
+    def forward(self, batch: Any) -> torch.Tensor:
+        answers = super().forward(batch)
+        return answers + 1e-9 * answers.mean(0)
+
+
+def test_a_model_that_answers_in_float64_only_is_no_other_function(export: Export) -> None:
+    export(lambda self, x: torch.tanh(self.linear(x)).double())
+
+
+def test_a_model_in_float64_is_held_to_the_rounding_of_its_own(export: Export) -> None:
+    network = export(Precise())
+    output = network.outputs[0]
+    assert output.dtype == "float64"
+    assert np.max(output.tolerance) <= 1e-10 * np.max(output.scale)
+
+
+def test_rows_that_touch_one_another_in_float64_are_found_where_float32_would_not_show_it(export: Export) -> None:
+    with pytest.raises(CoupledRowsError):
+        export(PreciseAndCoupled())
 
 
 def test_an_operator_that_stays_in_float32_is_found_and_the_spread_counts_too(export: Export) -> None:
