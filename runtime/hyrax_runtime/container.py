@@ -18,8 +18,7 @@ import hashlib
 import struct
 import zlib
 from collections.abc import Iterable, Sequence
-
-from hyrax_runtime.frozen import Frozen
+from typing import NamedTuple
 
 MAGIC = b"HYRAX\x01\r\n\x1a\n"  # the line ends show a transfer in text mode, the 0x1A stops a DOS `type`
 HEAD = struct.Struct("<10sI32s")
@@ -49,7 +48,7 @@ _PADDING_ID = 0xD935
 _NEEDS_64 = 0xFFFFFFFF
 
 
-class Entry(Frozen):
+class Entry(NamedTuple):  # a bundle of many members makes hundreds of these: nothing is made sooner
     """What a header needs to know of one member; `align` is that of the first data byte."""
 
     name: str
@@ -58,7 +57,7 @@ class Entry(Frozen):
     align: int
 
 
-class Place(Frozen):
+class Place(NamedTuple):
     """Where a member stands; `header` is its whole local header, padding included."""
 
     entry: Entry
@@ -76,7 +75,7 @@ class Place(Frozen):
         return self.data_at + self.entry.size
 
 
-class Layout(Frozen):
+class Layout(NamedTuple):
     """A whole archive: its members in order, and the bytes that follow the last of them."""
 
     places: tuple[Place, ...]

@@ -73,15 +73,24 @@ class Frozen:
             raise TypeError(f"{cls.__name__}: a field without a default stands after one that has one")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        values = dict(zip(self._names, args))  # noqa: B905 - counted below
-        values.update(kwargs)
-        given_once = len(values) == len(args) + len(kwargs)
-        if len(values) < len(self._names):
-            values = {**self._defaults, **values}
-        if not given_once or values.keys() != self._known:
-            self._refuse(args, kwargs)
-        self.__dict__.update(values)
+        values, names = self.__dict__, self._names
+        if args:
+            values.update(zip(names, args))  # noqa: B905 - counted below
+        if kwargs:
+            values.update(kwargs)
+            if not self._known.issuperset(kwargs):
+                self._refuse(args, kwargs)
+        if not len(values) == len(args) + len(kwargs) == len(names):
+            self._complete(args, kwargs)
         self.__post_init__()
+
+    def _complete(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Add the defaults of what was not given."""
+        if len(self.__dict__) == len(args) + len(kwargs):
+            self.__dict__.update({name: self._defaults[name] for name in self._defaults if name not in self.__dict__})
+            if len(self.__dict__) == len(self._names):
+                return
+        self._refuse(args, kwargs)
 
     def _refuse(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> NoReturn:
         name, names = type(self).__name__, self._names

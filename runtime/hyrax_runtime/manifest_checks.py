@@ -37,13 +37,24 @@ def _check_unique(where: str, names: Iterable[str], problems: Problems) -> None:
             problems.add(where, f"{name!r} stands {count} times")
 
 
+def _folders_of(names: Iterable[str]) -> set[str]:
+    """Every folder that a name stands in, those around it too."""
+    folders: set[str] = set()
+    for name in names:
+        folder = name.rpartition("/")[0]
+        while folder and folder not in folders:
+            folders.add(folder)
+            folder = folder.rpartition("/")[0]
+    return folders
+
+
 def _check_members(members: tuple[Member, ...], problems: Problems) -> None:
     _check_unique("members", (member.name for member in members), problems)
     roles = list(MEMBER_OF_ROLE)
     rank = [(roles.index(member.role), member.name) for member in members]
     if rank != sorted(rank):
         problems.add("members", f"out of order; expected {', '.join(roles)}, and golden members by name")
-    folders = {member.name[:at] for member in members for at, letter in enumerate(member.name) if letter == "/"}
+    folders = _folders_of(member.name for member in members)
     for member in members:
         where = f"members.{member.name}"
         expected = MEMBER_OF_ROLE[member.role]
